@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/check.h"
+
+#include <stdio.h>
+
+#include "decide/explain.h"
+#include "decide/text.h"
+
+struct checking {
+        const struct p2p_machine *m;
+        uint32_t provider, client;
+        const struct p2p_constraint *constraints;
+        uint32_t n_constraints;
+        struct p2p_check *check;
+};
+
+const char *p2p_gate_to_string(enum p2p_gate gate)
+{
+        static const char *const names[P2P_GATE_MAX] = {
+                [P2P_GATE_PRESENT] = "present",         [P2P_GATE_BAR] = "bar",
+                [P2P_GATE_DECODING] = "decoding",       [P2P_GATE_ACS] = "acs",
+                [P2P_GATE_HOST_BRIDGE] = "host-bridge", [P2P_GATE_IOMMU] = "iommu",
+                [P2P_GATE_KERNEL] = "kernel",
+        };
+
+        return gate < P2P_GATE_MAX ? names[gate] : NULL;
+}
+
+const char *p2p_gate_state_to_string(enum p2p_gate_state state)
+{
+        static const char *const names[P2P_GATE_STATE_MAX] = {
+                [P2P_GATE_PASSED] = "passed",         [P2P_GATE_FAILED] = "failed",
+                [P2P_GATE_UNKNOWN] = "unknown",       [P2P_GATE_NOT_REACHED] = "not-reached",
+                [P2P_GATE_NOT_NEEDED] = "not-needed",
+        };
+
+        return state < P2P_GATE_STATE_MAX ? names[state] : NULL;
+}
+
+/* Each gate answers with its state, and on FAILED or UNKNOWN with a sentence. */
+typedef enum p2p_gate_state (*gate_fn)(const struct checking *c, char *buf, size_t size);
+
+static enum p2p_gate_state answers(const struct p2p_machine *m, uint32_t function, char *buf,
+                                   size_t size)
+{
+        const struct p2p_fact header = m->functions[function].header_type;
+        char text[P2P_TEXT_FUNCTION_MAX];
+
+        if (p2p_fact_is_known(header))
+                return P2P_GATE_PASSED;
+        (void)snprintf(buf, size, "%s does not answer: %s", p2p_text_function(m, function, text),
+                       p2p_text_why(header.why));
+        return header.why == P2P_WHY_ALL_ONES || header.why == P2P_WHY_GONE ? P2P_GATE_FAILED
+                                                                            : P2P_GATE_UNKNOWN;
+}
+
+static enum p2p_gate_state gate_present(const struct checking *c, char *buf, size_t size)
+{
+        char other[sizeof(c->check->because)];
+        enum p2p_gate_state provider = answers(c->m, c->provider, buf, size), client;
+
+        if (provider == P2P_GATE_FAILED)
+                return provider;
+        client = answers(c->m, c->client, other, sizeof(other));
+        if (client == P2P_GATE_FAILED ||
+            (client == P2P_GATE_UNKNOWN && provider == P2P_GATE_PASSED)) {
+                (void)snprintf(buf, size, "%s", other);
+                return client;
+        }
+        return provider;
+}
+
+static enum p2p_gate_state from_constraint(const struct checking *c, enum p2p_constraint_kind kind,
+                                           char *buf, size_t size)
+{
+        const struct p2p_constraint *unknown = NULL;
+
+        for (uint32_t i = 0; i < c->n_constraints; i++) {
+                const struct p2p_constraint *constraint = &c->constraints[i];
+
+                if (constraint->kind != kind)
+                        continue;
+                if (constraint->blocks) {
+                        (void)p2p_constraint_format(c->m, constraint, buf, size);
+                        return P2P_GATE_FAILED;
+                }
+                if (constraint->is_unknown && !unknown)
+                        unknown = constraint;
+        }
+        if (!unknown)
+                return P2P_GATE_PASSED;
+        (void)p2p_constraint_format(c->m, unknown, buf, size);
+        return P2P_GATE_UNKNOWN;
+}
+
+static enum p2p_gate_state gate_bar(const struct checking *c, char *buf, size_t size)
+{
+        for (uint32_t i = 0; i < P2P_BARS_MAX; i++) {
+                const struct p2p_bar *bar = &c->m->functions[c->provider].bars[i];
+
+                if (bar->kind == P2P_BAR_MEMORY && bar->assigned)
+                        return P2P_GATE_PASSED;
+        }
+        for (uint32_t i = 0; i < c->n_constraints; i++)
+                if (c->constraints[i].kind == P2P_CONSTRAINT_NO_BAR)
+                        return from_constraint(c, P2P_CONSTRAINT_NO_BAR, buf, size);
+        return from_constraint(c, P2P_CONSTRAINT_BAR_UNASSIGNED, buf, size);
+}
+
+static enum p2p_gate_state gate_decoding(const struct checking *c, char *buf, size_t size)
+{
+        return from_constraint(c, P2P_CONSTRAINT_DECODING_OFF, buf, size);
+}
+
+static enum p2p_gate_state gate_acs(const struct checking *c, char *buf, size_t size)
+{
+        const struct p2p_decision *d = &c->check->decision;
+
+        switch (d->decisive.kind) {
+        case P2P_REASON_ACS_REDIRECT:
+        case P2P_REASON_ACS_UNREADABLE:
+        case P2P_REASON_ACS_HIDDEN_FROM_KERNEL:
+        case P2P_REASON_PARENT_MISSING:
+                (void)p2p_reason_format(c->m, &d->decisive, buf, size);
+                return d->map == P2P_MAP_NONE ? P2P_GATE_FAILED : P2P_GATE_UNKNOWN;
+        default:
+                return d->common == P2P_NONE ? P2P_GATE_NOT_NEEDED : P2P_GATE_PASSED;
+        }
+}
+
+static enum p2p_gate_state gate_host_bridge(const struct checking *c, char *buf, size_t size)
+{
+        const struct p2p_decision *d = &c->check->decision;
+
+        if (!p2p_path_is_through_host_bridge(c->m, c->provider, c->client))
+                return P2P_GATE_NOT_NEEDED;
+        if (d->map == P2P_MAP_HOST_BRIDGE)
+                return P2P_GATE_PASSED;
+        if (d->decisive.kind == P2P_REASON_KERNEL_TOO_OLD &&
+            d->decisive.detail == P2P_RELEASE_P2PDMA)
+                return P2P_GATE_NOT_NEEDED;
+        (void)p2p_reason_format(c->m, &d->decisive, buf, size);
+        return d->map == P2P_MAP_NONE ? P2P_GATE_FAILED : P2P_GATE_UNKNOWN;
+}
+
+static enum p2p_gate_state gate_iommu(const struct checking *c, char *buf, size_t size)
+{
+        enum p2p_gate_state blocked, mask;
+
+        blocked = from_constraint(c, P2P_CONSTRAINT_IOMMU_BLOCKED, buf, size);
+        if (blocked != P2P_GATE_PASSED)
+                return blocked;
+        mask = from_constraint(c, P2P_CONSTRAINT_DMA_MASK, buf, size);
+        if (mask == P2P_GATE_FAILED)
+                return mask;
+        /* Nobody sets a mask before a driver is bound; the one that comes will. */
+        if (mask == P2P_GATE_UNKNOWN && c->m->functions[c->client].driver_why == P2P_WHY_ABSENT)
+                return P2P_GATE_PASSED;
+        return mask;
+}
+
+static enum p2p_gate_state gate_kernel(const struct checking *c, char *buf, size_t size)
+{
+        const struct p2p_decision *d = &c->check->decision;
+        const struct p2p_fact p2pdma = c->m->kernel_has_p2pdma;
+
+        if (d->decisive.kind == P2P_REASON_KERNEL_TOO_OLD) {
+                (void)p2p_reason_format(c->m, &d->decisive, buf, size);
+                return P2P_GATE_FAILED;
+        }
+        if (!p2p_fact_is_known(p2pdma)) {
+                (void)snprintf(buf, size,
+                               "whether the kernel was built with PCI_P2PDMA is unknown: %s",
+                               p2p_text_why(p2pdma.why));
+                return P2P_GATE_UNKNOWN;
+        }
+        return from_constraint(c, P2P_CONSTRAINT_KERNEL_WITHOUT_P2PDMA, buf, size);
+}
+
+static void pass_gates(struct checking *c)
+{
+        static const gate_fn gates[P2P_GATE_MAX] = {
+                [P2P_GATE_PRESENT] = gate_present,         [P2P_GATE_BAR] = gate_bar,
+                [P2P_GATE_DECODING] = gate_decoding,       [P2P_GATE_ACS] = gate_acs,
+                [P2P_GATE_HOST_BRIDGE] = gate_host_bridge, [P2P_GATE_IOMMU] = gate_iommu,
+                [P2P_GATE_KERNEL] = gate_kernel,
+        };
+        struct p2p_check *check = c->check;
+        char because[sizeof(check->because)];
+
+        for (enum p2p_gate g = 0; g < P2P_GATE_MAX; g++) {
+                because[0] = '\0';
+                check->gates[g] = gates[g](c, because, sizeof(because));
+                if (check->gates[g] != P2P_GATE_FAILED && check->gates[g] != P2P_GATE_UNKNOWN)
+                        continue;
+                if (check->gates[g] == P2P_GATE_UNKNOWN && check->overall == P2P_GATE_UNKNOWN)
+                        continue;
+                check->overall = check->gates[g];
+                check->stopped_at = g;
+                (void)snprintf(check->because, sizeof(check->because), "%s", because);
+                if (check->overall == P2P_GATE_FAILED)
+                        return;
+        }
+}
+
+void p2p_check_pair(const struct p2p_machine *m, const struct p2p_rules *rules, uint32_t provider,
+                    uint32_t client, struct p2p_check *ret)
+{
+        struct p2p_constraint constraints[P2P_CONSTRAINTS_MAX];
+        struct checking c = {
+                .m = m,
+                .provider = provider,
+                .client = client,
+                .constraints = constraints,
+                .check = ret,
+        };
+
+        *ret = (struct p2p_check){.overall = P2P_GATE_PASSED, .stopped_at = P2P_GATE_MAX};
+        for (enum p2p_gate g = 0; g < P2P_GATE_MAX; g++)
+                ret->gates[g] = P2P_GATE_NOT_REACHED;
+        p2p_decide(m, rules, provider, client, NULL, NULL, &ret->decision);
+        c.n_constraints = p2p_constraints_collect(
+                &(struct p2p_constraints_params){
+                        .m = m,
+                        .provider = provider,
+                        .client = client,
+                },
+                constraints);
+        pass_gates(&c);
+}

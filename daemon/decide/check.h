@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Is a pair fit for use: the gates in order. The first one that fails is named, later ones are not
+ * reached. A gate that is unknown does not end the check: a later one that fails is the clearer
+ * answer.
+ */
+
+#include "decide.h"
+#include "rules.h"
+
+enum p2p_gate {
+        P2P_GATE_PRESENT,  /* both functions answer config reads */
+        P2P_GATE_BAR,      /* provider has a memory BAR, assigned */
+        P2P_GATE_DECODING, /* provider's memory decoding is on */
+        P2P_GATE_ACS, /* nothing redirects, or the host bridge takes what is redirected; not needed
+                         without a common bridge */
+        P2P_GATE_HOST_BRIDGE, /* only asked where traffic goes there */
+        P2P_GATE_IOMMU,       /* client's group not blocked, DMA mask reaches */
+        P2P_GATE_KERNEL,      /* the kernel has P2PDMA: built in, and not older than that */
+        P2P_GATE_MAX,
+};
+
+const char *p2p_gate_to_string(enum p2p_gate gate);
+
+enum p2p_gate_state {
+        P2P_GATE_PASSED,
+        P2P_GATE_FAILED,
+        P2P_GATE_UNKNOWN,
+        P2P_GATE_NOT_REACHED,
+        P2P_GATE_NOT_NEEDED,
+        P2P_GATE_STATE_MAX,
+};
+
+const char *p2p_gate_state_to_string(enum p2p_gate_state state);
+
+struct p2p_check {
+        enum p2p_gate_state gates[P2P_GATE_MAX];
+        enum p2p_gate_state overall; /* PASSED, FAILED or UNKNOWN */
+        enum p2p_gate stopped_at; /* the gate that failed, else the first unknown one; P2P_GATE_MAX:
+                                     none */
+        char because[256];        /* one sentence on stopped_at, or "" */
+        struct p2p_decision decision;
+};
+
+/* provider and client are indices into m (asserted). */
+void p2p_check_pair(const struct p2p_machine *m, const struct p2p_rules *rules, uint32_t provider,
+                    uint32_t client, struct p2p_check *ret);
