@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "manager.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "discover/config-reader.h"
+#include "discover/privilege.h"
+#include "discover/source.h"
+#include "discover/udev-monitor.h"
+#include "log.h"
+#include "scan-job.h"
+#include "serve/server.h"
+#include "service.h"
+#include "verification.h"
+
+/* A storm of uevents must not put the rescan off for ever. */
+#define SETTLE_TIMES_MAX 10U
+/* How many flipped pairs an event carries and the log names; all of them are counted. */
+#define FLIPS_MAX 256U
+#define FLIPS_LOGGED_MAX 16U
+#define WARNINGS_LOGGED_MAX 16U
+
+/*
+ *  state      uevent, reload    settle timer    recheck timer    scan finished
+ *  IDLE       -> SETTLING       -               -> SCANNING      -
+ *  SETTLING   longer            -> SCANNING     -                -
+ *  SCANNING   -> DIRTY          -               -                -> IDLE
+ *  DIRTY      -                 -               -                -> SETTLING
+ */
+enum scan_state { SCAN_IDLE, SCAN_SETTLING, SCAN_SCANNING, SCAN_DIRTY };
+
+/* A client's Rescan must be answered by a reading that began after it: the one under way, or the
+ * next one. */
+enum rescan { RESCAN_NONE, RESCAN_UNDER_WAY, RESCAN_NEXT };
+
+enum event_slot {
+        EVENT_TERM,
+        EVENT_INT,
+        EVENT_HUP,
+        EVENT_SCAN_DONE,
+        EVENT_SETTLE,
+        EVENT_RECHECK,
+        EVENT_WATCHDOG,
+        EVENT_UDEV,
+        EVENT_SLOTS,
+};
+
+struct p2pd_manager {
+        struct p2pd_manager_params params;
+        struct event_base *base;
+        struct event *events[EVENT_SLOTS];
+        struct p2pd_source *source;
+        struct p2pd_udev_monitor *monitor;
+        struct p2pd_server *server;
+        struct p2pd_snapshot *snapshot;
+        struct p2pd_scan_job *job;
+        struct p2pd_status status;
+        enum scan_state state;
+        enum rescan rescan;
+        bool reloading;       /* READY is owed for a reload */
+        bool scan_is_recheck; /* no event asked for the reading under way */
+        bool reader_was_alive;
+        uint64_t settle_since_usec;
+        int scan_done_fd;
+};
+
+static uint64_t now_usec(clockid_t clock)
+{
+        struct timespec now;
+
+        (void)clock_gettime(clock, &now);
+        return (uint64_t)now.tv_sec * 1000000U + (uint64_t)now.tv_nsec / 1000U;
+}
+
+static void arm(struct p2pd_manager *m, enum event_slot slot, uint64_t usec)
+{
+        struct timeval tv = {
+                .tv_sec = (time_t)(usec / 1000000U),
+                .tv_usec = (suseconds_t)(usec % 1000000U),
+        };
+
+        (void)event_add(m->events[slot], &tv);
+}
+
+static void say_ready(struct p2pd_manager *m)
+{
+        const struct p2p_machine *machine = m->snapshot->machine;
+        unsigned n_candidates = 0;
+        char text[160];
+
+        for (uint32_t i = 0; i < machine->n_functions; i++)
+                n_candidates += p2p_function_is_candidate(&machine->functions[i]);
+        (void)snprintf(text, sizeof(text), "Generation %" PRIu64 ": %u functions, %u candidates",
+                       m->snapshot->generation, machine->n_functions, n_candidates);
+        p2pd_service_ready(text);
+}
+
+static void update_status(struct p2pd_manager *m)
+{
+        struct p2pd_config_reader *reader = m->params.reader;
+
+        m->status.capabilities = p2pd_get_capabilities();
+        if (!reader)
+                return;
+        m->status.has_reader = true;
+        m->status.reader_alive = p2pd_config_reader_is_alive(reader);
+        m->status.reader_pid = p2pd_config_reader_pid(reader);
+        m->status.reader_capabilities = p2pd_config_reader_capabilities(reader);
+        if (m->reader_was_alive && !m->status.reader_alive)
+                p2pd_log(LOG_ERR, &(struct p2pd_log_fields){.message_id = P2PD_MESSAGE_READER_LOST},
+                         "bug: the config space reader (process %d) is gone; ACS is unknown until "
+                         "p2pd is restarted",
+                         m->status.reader_pid);
+        m->reader_was_alive = m->status.reader_alive;
+}
+
+static bool had_warning(const struct p2p_machine *m, const struct p2p_warning *w)
+{
+        for (uint32_t i = 0; m && i < m->n_warnings; i++) {
+                const struct p2p_warning *o = &m->warnings[i];
+
+                if (o->has_address == w->has_address &&
+                    p2p_address_compare(o->address, w->address) == 0 &&
+                    strcmp(o->text, w->text) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static void log_warnings(const struct p2p_machine *before, const struct p2p_machine *after)
+{
+        unsigned n = 0;
+
+        for (uint32_t i = 0; i < after->n_warnings; i++) {
+                const struct p2p_warning *w = &after->warnings[i];
+
+                if (had_warning(before, w) || n++ >= WARNINGS_LOGGED_MAX)
+                        continue;
+                p2pd_log(LOG_WARNING,
+                         &(struct p2pd_log_fields){.address = w->has_address ? &w->address : NULL},
+                         "%s", w->text);
+        }
+        if (n > WARNINGS_LOGGED_MAX)
+                p2pd_log(LOG_WARNING, NULL, "%u more warnings: see p2pctl status",
+                         n - WARNINGS_LOGGED_MAX);
+}
+
+static void log_generation(const struct p2pd_snapshot *s, const struct p2p_diff *diff)
+{
+        char client[P2P_ADDRESS_STRING_MAX];
+        uint32_t n[P2P_CHANGE_KIND_MAX] = {0};
+
+        for (uint32_t i = 0; i < diff->n_changes; i++)
+                n[diff->changes[i].kind]++;
+        p2pd_log(LOG_INFO,
+                 &(struct p2pd_log_fields){.generation = s->generation,
+                                           .message_id = P2PD_MESSAGE_GENERATION},
+                 "Generation %" PRIu64 ": %u added, %u removed, %u changed; %" PRIu64
+                 " verdicts flipped",
+                 s->generation, n[P2P_CHANGE_ADDED], n[P2P_CHANGE_REMOVED], n[P2P_CHANGE_CHANGED],
+                 diff->n_flips_total);
+        for (uint32_t i = 0; i < diff->n_flips && i < FLIPS_LOGGED_MAX; i++) {
+                const struct p2p_flip *f = &diff->flips[i];
+
+                p2pd_log(LOG_NOTICE,
+                         &(struct p2pd_log_fields){.address = &f->provider,
+                                                   .generation = s->generation,
+                                                   .message_id = P2PD_MESSAGE_FLIP},
+                         "for client %s: %s, was %s", p2p_address_format(f->client, client),
+                         p2p_map_to_string(f->after.map), p2p_map_to_string(f->before.map));
+        }
+}
+
+/* Makes a finished reading the current generation, if it differs. 0 or the reading's error. */
+static int take_result(struct p2pd_manager *m, struct p2pd_scan_result *result)
+{
+        m->status.last_scan_duration_usec = result->duration_usec;
+        m->status.n_rescans++;
+        update_status(m);
+        m->status.last_scan_error = result->error < 0 ? result->error_text : NULL;
+        if (result->error < 0) {
+                p2pd_log(LOG_ERR, &(struct p2pd_log_fields){.message_id = P2PD_MESSAGE_SCAN_FAILED},
+                         "cannot read the machine: %s (%s)%s", result->error_text,
+                         strerror(-result->error),
+                         m->snapshot ? "; the generation before still stands" : "");
+                return result->error;
+        }
+        if (result->snapshot) {
+                log_warnings(m->snapshot ? m->snapshot->machine : NULL, result->snapshot->machine);
+                if (result->diff)
+                        log_generation(result->snapshot, result->diff);
+                p2pd_server_publish(m->server, result->snapshot, result->diff);
+                p2pd_snapshot_unref(m->snapshot);
+                m->snapshot = result->snapshot;
+                p2p_diff_free(result->diff);
+                (void)malloc_trim(0);
+        }
+        return 0;
+}
+
+static struct p2pd_scan_params scan_params(const struct p2pd_manager *m)
+{
+        return (struct p2pd_scan_params){
+                .source = m->source,
+                .before = m->snapshot,
+                .rules = m->params.rules,
+                .flips_max = FLIPS_MAX,
+                .done_fd = m->scan_done_fd,
+        };
+}
+
+static void start_scan(struct p2pd_manager *m)
+{
+        const struct p2pd_scan_params params = scan_params(m);
+        int r;
+
+        assert(!m->job);
+        r = p2pd_scan_job_start(&params, &m->job);
+        if (r < 0) {
+                p2pd_log(LOG_ERR, NULL, "cannot start reading the machine: %s", strerror(-r));
+                m->state = SCAN_SETTLING;
+                arm(m, EVENT_SETTLE, m->params.settle_usec + 1000000U);
+                return;
+        }
+        m->state = SCAN_SCANNING;
+}
+
+/* Something happened: read the machine once it has been quiet for the settle time. */
+static void mark_dirty(struct p2pd_manager *m)
+{
+        const uint64_t now = now_usec(CLOCK_MONOTONIC);
+
+        switch (m->state) {
+        case SCAN_IDLE:
+                m->state = SCAN_SETTLING;
+                m->settle_since_usec = now;
+                arm(m, EVENT_SETTLE, m->params.settle_usec);
+                break;
+        case SCAN_SETTLING:
+                if (now - m->settle_since_usec < SETTLE_TIMES_MAX * m->params.settle_usec)
+                        arm(m, EVENT_SETTLE, m->params.settle_usec);
+                break;
+        case SCAN_SCANNING:
+                m->state = SCAN_DIRTY;
+                break;
+        case SCAN_DIRTY:
+                break;
+        }
+}
+
+static void finish_scan(struct p2pd_manager *m)
+{
+        const bool dirty = m->state == SCAN_DIRTY;
+        const uint64_t before = m->snapshot->generation;
+        struct p2pd_scan_result result;
+        int r;
+
+        p2pd_scan_job_finish(m->job, &result);
+        m->job = NULL;
+        m->state = SCAN_IDLE;
+        r = take_result(m, &result);
+        if (m->scan_is_recheck && m->snapshot->generation != before)
+                m->status.n_drifts++;
+        m->scan_is_recheck = false;
+        /* After a reload READY waits for the reading that the reload asked for. */
+        if (m->reloading ? !dirty : m->snapshot->generation != before) {
+                m->reloading = false;
+                say_ready(m);
+        }
+        if (m->rescan == RESCAN_UNDER_WAY) {
+                m->rescan = RESCAN_NONE;
+                p2pd_server_rescan_finished(m->server, r);
+        }
+        if (m->rescan == RESCAN_NEXT) {
+                start_scan(m);
+                m->rescan = m->job ? RESCAN_UNDER_WAY : RESCAN_NONE;
+                if (!m->job)
+                        p2pd_server_rescan_finished(m->server, -EAGAIN);
+        } else if (dirty) {
+                mark_dirty(m);
+        }
+}
+
+static void on_scan_done(evutil_socket_t fd, short what, void *userdata)
+{
+        struct p2pd_manager *m = userdata;
+        uint64_t n;
+
+        (void)what;
+        if (read(fd, &n, sizeof(n)) == sizeof(n) && m->job)
+                finish_scan(m);
+}
+
+static void on_settle(evutil_socket_t fd, short what, void *userdata)
+{
+        struct p2pd_manager *m = userdata;
+
+        (void)fd;
+        (void)what;
+        if (m->state == SCAN_SETTLING)
+                start_scan(m);
+}
+
+/* ACS bits, links and BARs change without a uevent. */
+static void on_recheck(evutil_socket_t fd, short what, void *userdata)
+{
+        struct p2pd_manager *m = userdata;
+
+        (void)fd;
+        (void)what;
+        if (m->state == SCAN_IDLE) {
+                m->scan_is_recheck = true;
+                start_scan(m);
+        }
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *userdata)
+{
+        (void)fd;
+        (void)what;
+        (void)userdata;
+        p2pd_service_watchdog();
+}
+
+static void on_udev(evutil_socket_t fd, short what, void *userdata)
+{
+        struct p2pd_manager *m = userdata;
+        struct p2pd_udev_events events;
+        int r;
+
+        (void)fd;
+        (void)what;
+        r = p2pd_udev_monitor_receive(m->monitor, &events);
+        if (r < 0) {
+                p2pd_log(LOG_ERR, NULL, "kernel: the udev monitor broke: %s; %s", strerror(-r),
+                         "changes are seen on the recheck timer only");
+                (void)event_del(m->events[EVENT_UDEV]);
+                return;
+        }
+        m->status.n_uevents += events.n_events;
+        m->status.n_overruns += events.overrun;
+        if (events.overrun)
+                p2pd_log(LOG_NOTICE, NULL, "kernel: uevents were lost, reading everything again");
+        if (events.n_events > 0 || events.overrun)
+                mark_dirty(m);
+}
+
+static void on_signal(evutil_socket_t signo, short what, void *userdata)
+{
+        struct p2pd_manager *m = userdata;
+
+        (void)what;
+        if (signo == SIGHUP) {
+                m->reloading = true;
+                p2pd_service_reloading();
+                mark_dirty(m);
+                return;
+        }
+        (void)event_base_loopbreak(m->base);
+}
+
+static int rescan_now(void *userdata)
+{
+        struct p2pd_manager *m = userdata;
+
+        if (m->job) {
+                m->state = SCAN_DIRTY;
+                m->rescan = RESCAN_NEXT;
+                return P2PD_RESCAN_STARTED;
+        }
+        (void)event_del(m->events[EVENT_SETTLE]);
+        start_scan(m);
+        if (!m->job)
+                return -EAGAIN;
+        m->rescan = RESCAN_UNDER_WAY;
+        return P2PD_RESCAN_STARTED;
+}
+
+static void on_verified(const struct p2pd_verification *v, void *userdata)
+{
+        const bool alarming = p2pd_verification_is_alarming(v);
+        char text[P2PD_VERIFICATION_TEXT_MAX];
+
+        (void)userdata;
+        p2pd_log(alarming ? LOG_WARNING : LOG_INFO,
+                 &(struct p2pd_log_fields){
+                         .address = &v->provider,
+                         .generation = v->generation,
+                         .message_id = alarming ? P2PD_MESSAGE_CONTRADICTED : NULL,
+                 },
+                 "%s", p2pd_verification_format(v, text, sizeof(text)));
+}
+
+static void on_last_private_closed(void *userdata)
+{
+        struct p2pd_manager *m = userdata;
+
+        (void)event_base_loopbreak(m->base);
+}
+
+static int add_event(struct p2pd_manager *m, enum event_slot slot, int fd, short what,
+                     event_callback_fn callback)
+{
+        m->events[slot] = event_new(m->base, fd, what, callback, m);
+        return m->events[slot] ? 0 : -ENOMEM;
+}
+
+static int add_events(struct p2pd_manager *m)
+{
+        const uint64_t watchdog_usec = p2pd_service_watchdog_usec();
+        int r = 0;
+
+        m->scan_done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (m->scan_done_fd < 0)
+                return -errno;
+        r |= add_event(m, EVENT_TERM, SIGTERM, EV_SIGNAL | EV_PERSIST, on_signal);
+        r |= add_event(m, EVENT_INT, SIGINT, EV_SIGNAL | EV_PERSIST, on_signal);
+        r |= add_event(m, EVENT_HUP, SIGHUP, EV_SIGNAL | EV_PERSIST, on_signal);
+        r |= add_event(m, EVENT_SCAN_DONE, m->scan_done_fd, EV_READ | EV_PERSIST, on_scan_done);
+        r |= add_event(m, EVENT_SETTLE, -1, EV_TIMEOUT, on_settle);
+        r |= add_event(m, EVENT_RECHECK, -1, EV_TIMEOUT | EV_PERSIST, on_recheck);
+        r |= add_event(m, EVENT_WATCHDOG, -1, EV_TIMEOUT | EV_PERSIST, on_watchdog);
+        if (r != 0)
+                return -ENOMEM;
+        for (enum event_slot s = EVENT_TERM; s <= EVENT_SCAN_DONE; s++)
+                if (event_add(m->events[s], NULL) < 0)
+                        return -ENOMEM;
+        if (m->params.recheck_usec > 0)
+                arm(m, EVENT_RECHECK, m->params.recheck_usec);
+        if (watchdog_usec > 0)
+                arm(m, EVENT_WATCHDOG, watchdog_usec);
+        return 0;
+}
+
+/* Watches before the first reading, so that nothing falls between the two. */
+static int add_monitor(struct p2pd_manager *m)
+{
+        int r;
+
+        if (m->params.source != P2P_SOURCE_LIVE)
+                return 0;
+        r = p2pd_udev_monitor_new(&m->monitor);
+        if (r < 0) {
+                p2pd_log(LOG_WARNING, NULL,
+                         "no udev monitor (%s): changes are seen on the recheck timer only",
+                         strerror(-r));
+                return 0;
+        }
+        r = add_event(m, EVENT_UDEV, p2pd_udev_monitor_get_fd(m->monitor), EV_READ | EV_PERSIST,
+                      on_udev);
+        if (r == 0 && event_add(m->events[EVENT_UDEV], NULL) < 0)
+                r = -ENOMEM;
+        return r;
+}
+
+static int add_sockets(struct p2pd_manager *m)
+{
+        int r;
+
+        for (unsigned i = 0; i < m->params.n_sockets; i++) {
+                int fd = P2PD_SERVICE_FDS_START + (int)i;
+
+                r = p2pd_service_socket_listens(fd);
+                if (r < 0)
+                        p2pd_log(LOG_ERR, NULL, "descriptor %d is no Unix stream socket", fd);
+                else if (r > 0)
+                        r = p2pd_server_add_listener(m->server, fd);
+                else
+                        r = p2pd_server_add_connection(m->server, fd);
+                if (r < 0)
+                        return r;
+        }
+        if (!m->params.socket_path)
+                return 0;
+        r = p2pd_server_listen(m->server, m->params.socket_path);
+        if (r < 0)
+                p2pd_log(LOG_ERR, NULL, "cannot listen on %s: %s", m->params.socket_path,
+                         strerror(-r));
+        return r;
+}
+
+static int add_server(struct p2pd_manager *m)
+{
+        const struct p2pd_server_params params = {
+                .base = m->base,
+                .limits = &p2pd_server_limits_default,
+                .status = &m->status,
+                .rescan = rescan_now,
+                .last_private_closed = on_last_private_closed,
+                .verified = on_verified,
+                .userdata = m,
+                .group = "p2pd",
+        };
+
+        return p2pd_server_new(&params, &m->server);
+}
+
+int p2pd_manager_new(const struct p2pd_manager_params *params, struct p2pd_manager **ret)
+{
+        struct p2pd_manager *m = calloc(1, sizeof(*m));
+        struct p2pd_scan_result result;
+        struct p2pd_scan_params first;
+        int r;
+
+        if (!m)
+                return -ENOMEM;
+        m->params = *params;
+        m->scan_done_fd = -1;
+        m->reader_was_alive = true;
+        m->status.started_usec = now_usec(CLOCK_REALTIME);
+        m->status.source_path = params->path;
+        m->status.rules = params->rules;
+        m->base = event_base_new();
+        r = m->base ? p2pd_source_new(params->source, params->path, params->reader, &m->source)
+                    : -ENOMEM;
+        if (r < 0) {
+                p2pd_log(LOG_ERR, NULL, "cannot open %s: %s",
+                         params->path ? params->path : "this machine", strerror(-r));
+                goto fail;
+        }
+        r = add_server(m);
+        if (r == 0)
+                r = add_events(m);
+        if (r == 0)
+                r = add_monitor(m);
+        if (r < 0) {
+                p2pd_log(LOG_ERR, NULL, "cannot set up the event loop: %s", strerror(-r));
+                goto fail;
+        }
+        first = scan_params(m);
+        p2pd_scan_run(&first, &result);
+        r = take_result(m, &result);
+        if (r == 0)
+                r = add_sockets(m);
+        if (r < 0)
+                goto fail;
+        *ret = m;
+        return 0;
+fail:
+        p2pd_manager_free(m);
+        return r;
+}
+
+/* libevent gives signals their old meaning back, and a second SIGTERM would end us half torn down.
+ */
+static void block_signals(void)
+{
+        sigset_t stopping;
+
+        (void)sigemptyset(&stopping);
+        (void)sigaddset(&stopping, SIGTERM);
+        (void)sigaddset(&stopping, SIGINT);
+        (void)sigaddset(&stopping, SIGHUP);
+        (void)pthread_sigmask(SIG_BLOCK, &stopping, NULL);
+}
+
+struct p2pd_manager *p2pd_manager_free(struct p2pd_manager *m)
+{
+        if (!m)
+                return NULL;
+        block_signals();
+        if (m->job) {
+                struct p2pd_scan_result result;
+
+                p2pd_scan_job_finish(m->job, &result);
+                p2pd_snapshot_unref(result.snapshot);
+                p2p_diff_free(result.diff);
+        }
+        for (unsigned i = 0; i < EVENT_SLOTS; i++)
+                if (m->events[i])
+                        event_free(m->events[i]);
+        p2pd_server_free(m->server);
+        p2pd_snapshot_unref(m->snapshot);
+        p2pd_udev_monitor_free(m->monitor);
+        p2pd_source_free(m->source);
+        if (m->scan_done_fd >= 0)
+                (void)close(m->scan_done_fd);
+        if (m->base)
+                event_base_free(m->base);
+        free(m);
+        return NULL;
+}
+
+int p2pd_manager_run(struct p2pd_manager *m)
+{
+        int r;
+
+        say_ready(m);
+        r = event_base_dispatch(m->base);
+        p2pd_service_stopping();
+        return r < 0 ? -EIO : 0;
+}

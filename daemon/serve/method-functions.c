@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ListFunctions, ListBars */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "serve/call.h"
+#include "serve/methods.h"
+#include "serve/reply-types.h"
+
+struct list_stream {
+        struct p2pd_stream stream;
+        uint32_t *functions;
+        uint32_t n, next;
+        bool begun;
+};
+
+static void list_free(struct p2pd_stream *stream)
+{
+        struct list_stream *list = (struct list_stream *)stream;
+
+        free(list->functions);
+        free(list);
+}
+
+static void begin_list(struct list_stream *list, struct p2pd_writer *w, const char *key)
+{
+        if (list->begun)
+                return;
+        list->begun = true;
+        p2pd_reply_begin(w);
+        p2pd_write_uint_field(w, "generation", list->stream.snapshot->generation);
+        p2pd_write_key(w, key);
+        p2pd_write_open_array(w);
+}
+
+static int end_list(struct p2pd_writer *w)
+{
+        p2pd_write_close_array(w);
+        p2pd_reply_end(w, false);
+        return 0;
+}
+
+static int produce_functions(struct p2pd_stream *stream, struct p2pd_writer *w)
+{
+        struct list_stream *list = (struct list_stream *)stream;
+
+        begin_list(list, w, "functions");
+        if (list->next == list->n)
+                return end_list(w);
+        p2pd_write_function(w, stream->snapshot->machine, list->functions[list->next++]);
+        return P2PD_STREAM_MORE;
+}
+
+static void write_bar_records(struct p2pd_writer *w, const struct p2p_function *f)
+{
+        for (uint32_t i = 0; i < P2P_BARS_MAX; i++) {
+                if (f->bars[i].kind != P2P_BAR_MEMORY)
+                        continue;
+                p2pd_write_open_object(w);
+                p2pd_write_address_field(w, "function", f->address);
+                p2pd_write_names_field(w, "names", f);
+                p2pd_write_string_field(w, "kind", p2p_kind_to_string(p2p_function_kind(f)));
+                p2pd_write_key(w, "bar");
+                p2pd_write_bar(w, &f->bars[i], i);
+                p2pd_write_close_object(w);
+        }
+}
+
+static int produce_bars(struct p2pd_stream *stream, struct p2pd_writer *w)
+{
+        struct list_stream *list = (struct list_stream *)stream;
+        const struct p2p_machine *m = stream->snapshot->machine;
+
+        begin_list(list, w, "bars");
+        if (list->next == list->n)
+                return end_list(w);
+        write_bar_records(w, &m->functions[list->functions[list->next++]]);
+        return P2PD_STREAM_MORE;
+}
+
+static int list(struct p2pd_call *call,
+                int (*produce)(struct p2pd_stream *stream, struct p2pd_writer *w))
+{
+        static const struct p2pd_parameter parameters[] = {
+                {"functions", P2PD_PARAMETER_OPTIONAL_STRINGS},
+        };
+        struct p2pd_argument argument;
+        struct list_stream *list;
+        int r;
+
+        r = p2pd_call_parameters(call, parameters, 1, &argument);
+        if (r != 0)
+                return r;
+        list = calloc(1, sizeof(*list));
+        if (!list)
+                return -ENOMEM;
+        r = p2pd_call_resolve_list(call, &argument, P2PD_DEFAULT_ALL, &list->functions, &list->n);
+        if (r != 0) {
+                free(list);
+                return r;
+        }
+        list->stream.bytes = sizeof(*list) + list->n * sizeof(*list->functions);
+        p2pd_call_stream(call, &list->stream, produce, list_free);
+        return 0;
+}
+
+int p2pd_method_list_functions(struct p2pd_call *call)
+{
+        return list(call, produce_functions);
+}
+
+int p2pd_method_list_bars(struct p2pd_call *call)
+{
+        return list(call, produce_bars);
+}

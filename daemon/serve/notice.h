@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A reply that goes to every monitor: written once, shared, counted. */
+
+#include <stddef.h>
+
+#include "decide/diff.h"
+#include "serve/buffer.h"
+#include "snapshot.h"
+
+struct p2pd_notice {
+        unsigned n_refs;
+        struct p2pd_buffer text; /* a whole message with its NUL byte; never consumed */
+};
+
+/* What changed with this snapshot, as a reply of Monitor. 0 or -ENOMEM. */
+int p2pd_notice_new(const struct p2pd_snapshot *snapshot, const struct p2p_diff *diff,
+                    struct p2pd_notice **ret);
+struct p2pd_notice *p2pd_notice_ref(struct p2pd_notice *n);
+/* Accepts NULL; returns NULL. */
+struct p2pd_notice *p2pd_notice_unref(struct p2pd_notice *n);
