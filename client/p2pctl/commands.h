@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The commands: each gets the arguments behind its name and returns the exit code. */
+
+#include "session.h"
+
+typedef int (*command_fn)(struct session *s, int n_arguments, char **arguments);
+
+int command_status(struct session *s, int n, char **arguments);
+int command_list(struct session *s, int n, char **arguments);
+int command_tree(struct session *s, int n, char **arguments);
+int command_matrix(struct session *s, int n, char **arguments);
+int command_pairs(struct session *s, int n, char **arguments);
+int command_why(struct session *s, int n, char **arguments);
+int command_map(struct session *s, int n, char **arguments);
+int command_bars(struct session *s, int n, char **arguments);
+int command_check(struct session *s, int n, char **arguments);
+int command_monitor(struct session *s, int n, char **arguments);
+int command_rescan(struct session *s, int n, char **arguments);
+int command_verify(struct session *s, int n, char **arguments);
+int command_capture(struct session *s, int n, char **arguments);
