@@ -1,0 +1,201 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Measures p2pd against what is there today, both in one run, and prints a table.
+
+Targets are those that the project set itself; a target that is missed is marked, and with --strict
+the exit status is 1. Times hang on the machine: compare ratios.
+"""
+
+import argparse
+import os
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '..', 'python'))
+
+import captured  # noqa: E402
+import machines  # noqa: E402
+import programs  # noqa: E402
+import service  # noqa: E402
+
+GPU, NIC = '0000:03:00.0', '0000:04:00.0'
+CALL = f'{{"method":"io.p2pd.GetDistance","parameters":{{"provider":"{GPU}","client":"{NIC}"}}}}'
+
+
+class Table:
+    def __init__(self):
+        self.missed = 0
+
+    def line(self, what, value, target='', met=None):
+        mark = '' if met is None else ('ok' if met else 'MISSED')
+        self.missed += met is False
+        print(f'{what:58} {value:>14} {target:>12} {mark}', flush=True)
+
+    def note(self, text):
+        print(f'  {text}', flush=True)
+
+
+def ready_msec(root):
+    """From exec to READY, every pair decided."""
+    daemon = service.Daemon('--root', root, '--recheck-msec', '0')
+    try:
+        environment = dict(os.environ, NOTIFY_SOCKET=daemon.notify.path)
+        start = time.monotonic()
+        daemon.process = subprocess.Popen(daemon.command(), env=environment, stdin=subprocess.DEVNULL,
+                                          stderr=subprocess.DEVNULL)
+        if daemon.notify.wait_for('READY=1', 60) is None:
+            raise AssertionError('p2pd did not become READY')
+        return (time.monotonic() - start) * 1e3
+    finally:
+        daemon.process.terminate()
+        daemon.process.wait()
+        daemon.clean()
+
+
+def lstopo_msec(program, root):
+    start = time.monotonic()
+    subprocess.run([program, '--if', 'fsroot', '--input', root, '--whole-io', '--of', 'xml'],
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    return (time.monotonic() - start) * 1e3
+
+
+def bench_start(table, directory, rounds):
+    root = f'{directory}/big'
+    os.mkdir(root)
+    machine = machines.server()
+    captured.write(machine, root)
+    count = len(machine.functions)
+    lstopo = shutil.which('lstopo-no-graphics') or shutil.which('lstopo')
+    ours, theirs = [], []
+    for n in range(rounds + 1):  # the first round warms the caches
+        mine = ready_msec(root)
+        other = lstopo_msec(lstopo, root) if lstopo else None
+        if n > 0:
+            ours.append(mine)
+            theirs.append(other)
+    table.line(f'p2pd, exec to READY, {count} functions, ms (median)', f'{statistics.median(ours):.1f}')
+    if lstopo:
+        ratio = statistics.median(ours) / statistics.median(theirs)
+        table.line('lstopo, load and print the same, ms (median)', f'{statistics.median(theirs):.1f}')
+        table.line('ratio', f'{ratio:.2f}', '<= 0.50', ratio <= 0.5)
+    else:
+        table.note('lstopo is not installed (package hwloc-nox): no comparison')
+    return root, count
+
+
+def bench_deciding(table, builddir, root, count):
+    out = numbers([f'{builddir}/tests/bench/decide-all', root])
+    table.line(f'reading {count} functions, ms (median)', f'{out["read_msec"]:.1f}')
+    table.line(f'deciding {count ** 2 / 1e6:.1f} million ordered pairs, ms (median)',
+               f'{out["decide_msec"]:.2f}')
+    table.line('classes that share a row', f'{out["classes"]:.0f}')
+
+
+def bench_memory(table, directory):
+    root = f'{directory}/middle'
+    os.mkdir(root)
+    machine = machines.server(gpus=8, nics=8, vfs=22, nvmes=16, host_bridges=4)
+    captured.write(machine, root)
+    with service.Daemon('--root', root) as daemon:
+        daemon.call('io.p2pd.ListFunctions')
+        with open(f'/proc/{daemon.process.pid}/status', encoding='ascii') as file:
+            kib = next(int(line.split()[1]) for line in file if line.startswith('VmRSS:'))
+    table.line(f'resident memory, {len(machine.functions)} functions, MiB', f'{kib / 1024:.1f}', '< 8',
+               kib < 8192)
+
+
+def numbers(command):
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return {name: float(value) for name, value in
+            (line.split() for line in result.stdout.splitlines())}
+
+
+class Peer:
+    """The server on sd-varlink, if this libsystemd has it."""
+
+    def __init__(self, command, directory):
+        self.command = command
+        self.socket_path = f'{directory}/peer'
+        self.process = None
+
+    def start(self):
+        if not os.path.exists(self.command[0]):
+            return False
+        self.process = subprocess.Popen([*self.command, self.socket_path])
+        end = time.monotonic() + 10
+        while not os.path.exists(self.socket_path):
+            if time.monotonic() > end or self.process.poll() is not None:
+                raise AssertionError('sd-varlink-peer did not start')
+            time.sleep(0.01)
+        return True
+
+    def stop(self):
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait()
+
+
+def bench_calls(table, args, directory):
+    load = f'{args.builddir}/tests/bench/load'
+    rounds, seconds = args.rounds, args.seconds
+    root = f'{directory}/small'
+    os.mkdir(root)
+    captured.write(machines.small(), root)
+    peer = Peer(shlex.split(args.peer) if args.peer else [f'{args.builddir}/tests/bench/sd-varlink-peer'],
+                directory)
+    with service.Daemon('--root', root, '--recheck-msec', '0') as daemon:
+        try:
+            has_peer = peer.start()
+            for how, count, name, factor in (('one', 1, 'one by one', 1.0),
+                                             ('pipelined', 128, 'pipelined, 128 in flight', 2.0)):
+                rate = {daemon.socket_path: [], peer.socket_path: []}
+                for _ in range(rounds):
+                    for path in (daemon.socket_path, *([peer.socket_path] if has_peer else [])):
+                        out = numbers([load, path, CALL, how, str(count), str(seconds)])
+                        rate[path].append(out['calls_per_second'])
+                ours = statistics.median(rate[daemon.socket_path])
+                table.line(f'p2pd GetDistance, {name}, calls/s (median)', f'{ours:,.0f}')
+                if has_peer:
+                    theirs = statistics.median(rate[peer.socket_path])
+                    table.line(f'sd-varlink constant, {name}, calls/s (median)', f'{theirs:,.0f}')
+                    table.line('ratio', f'{ours / theirs:.2f}', f'>= {factor:.2f}', ours / theirs >= factor)
+            if not has_peer:
+                table.note('this libsystemd is older than 257 and has no sd-varlink: nothing to compare with')
+            out = numbers([load, daemon.socket_path, CALL, 'busy', '64', str(seconds * 3)])
+            table.line('64 busy clients, calls/s', f'{out["calls_per_second"]:,.0f}')
+            table.line('64 busy clients, median latency, ms', f'{out["p50_usec"] / 1e3:.3f}')
+            table.line('64 busy clients, p99 latency, ms', f'{out["p99_usec"] / 1e3:.3f}', '< 1',
+                       out['p99_usec'] < 1000)
+        finally:
+            peer.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--builddir', required=True, help='a release build without sanitizers')
+    parser.add_argument('--rounds', type=int, default=7)
+    parser.add_argument('--seconds', type=float, default=1.0, help='length of one load run')
+    parser.add_argument('--peer', metavar='COMMAND', help='starts sd-varlink-peer where this build has none: '
+                        'from a newer Debian, through its own ld.so; the socket path is appended')
+    parser.add_argument('--strict', action='store_true', help='exit status 1 when a target is missed')
+    args = parser.parse_args()
+    args.builddir = os.path.abspath(args.builddir)
+    programs.P2PD = f'{args.builddir}/daemon/p2pd'
+    table = Table()
+    print(f'{"":58} {"measured":>14} {"target":>12}')
+    with tempfile.TemporaryDirectory(prefix='p2pd-bench-', dir=programs.SCRATCH) as directory:
+        root, count = bench_start(table, directory, args.rounds)
+        bench_deciding(table, args.builddir, root, count)
+        bench_memory(table, directory)
+        bench_calls(table, args, directory)
+    return 1 if args.strict and table.missed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
