@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One boot of a guest: QEMU's command line, its console log, its monitor, its time limit."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+
+# The emulator's own time stamp counter does; everything that a test has no use for is off.
+# A starved guest must not take its timer for broken; one whose systemd gives up must end.
+KERNEL_OPTIONS = ('console=ttyS0 quiet loglevel=4 panic=-1 nokaslr mitigations=off tsc=reliable random.trust_cpu=on '
+                  'no_timer_check '
+                  'systemd.unit=vmtest.target systemd.log_color=no systemd.show_status=no systemd.crash_action=poweroff')
+
+
+class Monitor:
+    """QEMU's machine protocol."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(30)
+        self.socket.connect(path)
+        self.file = self.socket.makefile('rw', encoding='utf-8')
+        self.events = []
+        self.file.readline()
+        self.run('qmp_capabilities')
+
+    def run(self, command, **arguments):
+        self.file.write(json.dumps({'execute': command, 'arguments': arguments}) + '\n')
+        self.file.flush()
+        while True:
+            line = self.file.readline()
+            if not line:
+                raise ConnectionError('the emulator is gone')
+            answer = json.loads(line)
+            if 'event' in answer:
+                self.events.append(answer)
+                continue
+            if 'error' in answer:
+                raise RuntimeError(f'{command}: {answer["error"]["desc"]}')
+            return answer['return']
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Guest:
+    """A running guest. share: a directory that it sees at /t; its console goes to share/console.log."""
+
+    def __init__(self, root, initramfs, share, machine, append='', memory='1536M', cpus=2):
+        self.share = share
+        self.log = f'{share}/console.log'
+        self.qmp_path = f'{share}/qmp'
+        command = [
+            *root.emulator(), '-accel', 'tcg,thread=multi', '-smp', str(cpus), '-m', memory,
+            '-machine', 'q35,kernel-irqchip=split,sata=off,smbus=off,vmport=off', '-nodefaults', '-vga', 'none',
+            '-display', 'none', '-no-reboot', '-serial', f'file:{self.log}', '-monitor', 'none',
+            '-kernel', root.vmlinuz, '-initrd', initramfs,
+            '-drive', f'file={root.image},if=none,id=root,format=raw,readonly=on',
+            '-device', 'virtio-blk-pci,drive=root,bus=pcie.0,addr=0x1e',
+            '-fsdev', f'local,id=t,path={share},security_model=none,multidevs=remap',
+            '-device', 'virtio-9p-pci,fsdev=t,mount_tag=t,bus=pcie.0,addr=0x1d',
+            '-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-device', 'virtio-rng-pci,bus=pcie.0,addr=0x1c',
+            '-qmp', f'unix:{self.qmp_path},server=on,wait=off',
+            '-append', f'{KERNEL_OPTIONS} {append}', *machine]
+        with open(f'{share}/command', 'w', encoding='utf-8') as file:
+            file.write(' '.join(command) + '\n')
+        with open(f'{share}/emulator.log', 'wb') as errors:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
+        self.started = time.monotonic()
+
+    def monitor(self):
+        for _ in range(100):
+            try:
+                return Monitor(self.qmp_path)
+            except OSError:
+                time.sleep(0.1)
+        raise ConnectionError('no connection to the emulator')
+
+    def wait(self, seconds):
+        """The guest's exit status; 124 if it did not end in time, 125 if it never got to tell one."""
+        try:
+            status = self.process.wait(max(0.1, seconds - (time.monotonic() - self.started)))
+        except subprocess.TimeoutExpired:
+            self.stop()
+            return 124
+        return status >> 1 if status > 0 and status & 1 else 125
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def console(self):
+        try:
+            with open(self.log, encoding='utf-8', errors='replace') as file:
+                return file.read()
+        except OSError:
+            return ''
+
+    def has_file(self, name):
+        return os.path.exists(f'{self.share}/{name}')
