@@ -30,6 +30,8 @@
 #define FLIPS_MAX 256U
 #define FLIPS_LOGGED_MAX 16U
 #define WARNINGS_LOGGED_MAX 16U
+/* How long the loop stays awake after a call. */
+#define LINGER_USEC 50U
 
 /*
  *  state      uevent, reload    settle timer    recheck timer    scan finished
@@ -592,12 +594,42 @@ struct p2pd_manager *p2pd_manager_free(struct p2pd_manager *m)
         return NULL;
 }
 
+/*
+ * A client that asks one question after the other sends the next one some microseconds after its
+ * answer; to sleep and be woken in between costs several times that. So after a call the loop looks
+ * again for a moment before it sleeps.
+ */
+static int linger(struct p2pd_manager *m)
+{
+        uint64_t calls = p2pd_server_get_calls(m->server), since = now_usec(CLOCK_MONOTONIC);
+        int r = 0;
+
+        while (r == 0 && !event_base_got_break(m->base) &&
+               now_usec(CLOCK_MONOTONIC) - since < LINGER_USEC) {
+                r = event_base_loop(m->base, EVLOOP_NONBLOCK);
+                if (calls == p2pd_server_get_calls(m->server))
+                        continue;
+                calls = p2pd_server_get_calls(m->server);
+                since = now_usec(CLOCK_MONOTONIC);
+        }
+        return r;
+}
+
 int p2pd_manager_run(struct p2pd_manager *m)
 {
-        int r;
+        /* On a single CPU the client could not run meanwhile. */
+        const bool may_linger = sysconf(_SC_NPROCESSORS_ONLN) > 1;
+        int r = 0;
 
         say_ready(m);
-        r = event_base_dispatch(m->base);
+        while (r == 0 && !event_base_got_break(m->base)) {
+                const uint64_t calls = p2pd_server_get_calls(m->server);
+
+                r = event_base_loop(m->base, EVLOOP_ONCE);
+                if (r == 0 && may_linger && calls != p2pd_server_get_calls(m->server) &&
+                    !event_base_got_break(m->base))
+                        r = linger(m);
+        }
         p2pd_service_stopping();
         return r < 0 ? -EIO : 0;
 }

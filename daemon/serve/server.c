@@ -234,3 +234,8 @@ void p2pd_server_rescan_finished(struct p2pd_server *s, int result)
                         p2pd_connection_answer_rescan(c, result);
         }
 }
+
+uint64_t p2pd_server_get_calls(const struct p2pd_server *s)
+{
+        return s->counters.calls;
+}

@@ -97,3 +97,6 @@ void p2pd_server_publish(struct p2pd_server *s, struct p2pd_snapshot *snapshot,
 /* A rescan that began after the last callback which returned P2PD_RESCAN_STARTED is over, what it
  * found is published: 0, or a negative errno. Answers every Rescan call that waits. */
 void p2pd_server_rescan_finished(struct p2pd_server *s, int result);
+
+/* How many calls were taken since the server was made. */
+uint64_t p2pd_server_get_calls(const struct p2pd_server *s);
