@@ -173,6 +173,8 @@ static void settle_vf(struct p2pd_scan *s, uint32_t i)
         f->link_width_max_lanes = pf->link_width_max_lanes;
         if (!f->cpulist)
                 f->cpulist = pf->cpulist;
+        if (f->numa_node.why == P2P_WHY_NO_FILE)
+                f->numa_node = pf->numa_node;
 }
 
 /* ARI forwarding is a bit of the port above; without one there is no forwarding. What the port

@@ -283,13 +283,25 @@ static void read_cpulist(struct p2pd_reading *g)
         g->cpulist[line.length] = '\0';
 }
 
-static void read_platform(struct p2pd_reading *g)
+/* Linux takes a function's node from its bus, and a VF's bus has the node of its PF's: thousands of
+ * VFs are not asked, p2pd_settle() gives them their PF's. */
+static void read_numa_node(struct p2pd_reading *g)
 {
-        enum p2p_why why = p2pd_reading_text(g, P2PD_ENTRY_NUMA_NODE);
+        enum p2p_why why;
 
+        if (g->f->is_vf && g->x->has_physfn) {
+                g->f->numa_node = p2p_fact_without(P2P_WHY_NO_FILE);
+                return;
+        }
+        why = p2pd_reading_text(g, P2PD_ENTRY_NUMA_NODE);
         g->f->numa_node =
                 why == P2P_WHY_KNOWN ? p2p_text_numa_node(g->r->line) : p2p_fact_without(why);
         p2pd_reading_note_malformed(g, g->f->numa_node, P2PD_PROBLEM_NUMBER);
+}
+
+static void read_platform(struct p2pd_reading *g)
+{
+        read_numa_node(g);
         g->f->dma_mask_bits = p2pd_reading_number(g, P2PD_ENTRY_DMA_MASK, 10, 64);
         read_cpulist(g);
 }
