@@ -191,12 +191,13 @@ bool p2pd_reply_continues(const struct p2pd_reply *reply);
 struct p2pd_reply *p2pd_reply_free(struct p2pd_reply *reply);
 
 /*
- * The error that the daemon answered to the last blocking call of this client, by name and with its
- * parameters as JSON text; NULL if it did not answer with an error. Valid until the next blocking
- * call or the end of the client.
- * Since 0.1.0.
+ * The name of the error that the daemon answered to the last blocking call of this client
+ * ("io.p2pd.FunctionNotFound"); NULL if it did not answer with an error. Does not block. Valid
+ * until the next blocking call or the end of the client. Since 0.1.0.
  */
 const char *p2pd_client_get_error_name(const struct p2pd_client *client);
+
+/* The parameters of that error as JSON text, NULL without one. Likewise. Since 0.1.0. */
 const char *p2pd_client_get_error_parameters(const struct p2pd_client *client);
 
 /*
