@@ -38,7 +38,8 @@
  *  IDLE       -> SETTLING       -               -> SCANNING      -
  *  SETTLING   longer            -> SCANNING     -                -
  *  SCANNING   -> DIRTY          -               -                -> IDLE
- *  DIRTY      -                 -               -                -> SETTLING
+ *  DIRTY      -                 -               -                -> SETTLING, or SCANNING
+ *                                                                   for a Rescan
  */
 enum scan_state { SCAN_IDLE, SCAN_SETTLING, SCAN_SCANNING, SCAN_DIRTY };
 
@@ -322,8 +323,8 @@ static void on_recheck(evutil_socket_t fd, short what, void *userdata)
         (void)fd;
         (void)what;
         if (m->state == SCAN_IDLE) {
-                m->scan_is_recheck = true;
                 start_scan(m);
+                m->scan_is_recheck = m->job != NULL;
         }
 }
 
