@@ -30,7 +30,3 @@ struct p2p_bar_index *p2p_bar_index_free(struct p2p_bar_index *b);
 
 /* The first span that ends at or after the address; n_spans if none. O(log n). */
 uint32_t p2p_bar_index_find(const struct p2p_bar_index *b, uint64_t address);
-
-/* First and last byte of a BAR: 0, or -ENODATA where it has no addresses: not a memory BAR, not
- * assigned, or not known. */
-int p2p_bar_range(const struct p2p_bar *bar, uint64_t *ret_first, uint64_t *ret_last);
