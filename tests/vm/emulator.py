@@ -10,8 +10,9 @@ import time
 # The emulator's own time stamp counter does; everything that a test has no use for is off.
 # A starved guest must not take its timer for broken; one whose systemd gives up must end.
 KERNEL_OPTIONS = ('console=ttyS0 quiet loglevel=4 panic=-1 nokaslr mitigations=off tsc=reliable random.trust_cpu=on '
-                  'no_timer_check '
-                  'systemd.unit=vmtest.target systemd.log_color=no systemd.show_status=no systemd.crash_action=poweroff')
+                  'no_timer_check lsm=capability audit=0 '
+                  'systemd.unit=vmtest.target systemd.log_color=no systemd.show_status=no systemd.crash_action=poweroff '
+                  'systemd.tty.term.console=dumb systemd.tty.rows.console=24 systemd.tty.columns.console=80')
 
 
 class Monitor:
@@ -19,37 +20,53 @@ class Monitor:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(30)
+        self.socket.settimeout(120)
         self.socket.connect(path)
-        self.file = self.socket.makefile('rw', encoding='utf-8')
+        self.pending = b''
         self.events = []
-        self.file.readline()
+        self._receive()
         self.run('qmp_capabilities')
 
-    def run(self, command, **arguments):
-        self.file.write(json.dumps({'execute': command, 'arguments': arguments}) + '\n')
-        self.file.flush()
-        while True:
-            line = self.file.readline()
-            if not line:
+    def _receive(self):
+        """The next message; an event is kept, too."""
+        while b'\n' not in self.pending:
+            data = self.socket.recv(1 << 16)
+            if not data:
                 raise ConnectionError('the emulator is gone')
-            answer = json.loads(line)
-            if 'event' in answer:
-                self.events.append(answer)
-                continue
+            self.pending += data
+        line, _, self.pending = self.pending.partition(b'\n')
+        message = json.loads(line)
+        if 'event' in message:
+            self.events.append(message)
+        return message
+
+    def run(self, command, **arguments):
+        self.socket.sendall(json.dumps({'execute': command, 'arguments': arguments}).encode() + b'\n')
+        while True:
+            answer = self._receive()
             if 'error' in answer:
                 raise RuntimeError(f'{command}: {answer["error"]["desc"]}')
-            return answer['return']
+            if 'return' in answer:
+                return answer['return']
 
-    def close(self):
-        self.file.close()
-        self.socket.close()
+    def wait(self, event, wanted, seconds):
+        """Until such an event has come; takes it away."""
+        end = time.monotonic() + seconds
+        self.socket.settimeout(seconds)
+        while True:
+            found = [e for e in self.events if e['event'] == event and wanted(e.get('data', {}))]
+            if found:
+                self.events.remove(found[0])
+                return
+            if time.monotonic() > end:
+                raise RuntimeError(f'no {event} within {seconds} s')
+            self._receive()
 
 
 class Guest:
     """A running guest. share: a directory that it sees at /t; its console goes to share/console.log."""
 
-    def __init__(self, root, initramfs, share, machine, append='', memory='1536M', cpus=2):
+    def __init__(self, root, initramfs, share, machine, append='', cpus=1, memory='1536M'):
         self.share = share
         self.log = f'{share}/console.log'
         self.qmp_path = f'{share}/qmp'

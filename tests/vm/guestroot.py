@@ -32,6 +32,13 @@ LEFT_OUT = (
     './usr/bin/qemu*', './usr/bin/x86_64-linux-gnu-*', './usr/lib/llvm*',
     './usr/lib/x86_64-linux-gnu/libLLVM*', './usr/lib/python3/dist-packages/mesonbuild', './usr/share/fonts',
     './usr/share/alsa', './usr/share/icons', './usr/share/X11',
+    # Nothing here needs these units and rules, and each costs time in an emulator.
+    './usr/lib/systemd/system/sysinit.target.wants', './usr/lib/systemd/system/local-fs.target.wants',
+    './usr/lib/udev/hwdb.bin', './usr/lib/systemd/system-generators/*', './usr/lib/systemd/system-environment-generators/*',
+    *(f'./usr/lib/udev/rules.d/{name}' for name in (
+        '50-firmware*', '60-autosuspend*', '60-cdrom*', '60-dmi*', '60-drm*', '60-evdev*', '60-fido*',
+        '60-infiniband*', '60-input*', '60-persistent-[aimv]*', '60-persistent-storage-*', '60-sensor*', '60-serial*',
+        '64-*', '70-*', '71-*', '73-seat*', '75-probe*', '78-*', '81-*', '90-*')),
 )
 GUEST_MODULES = ('9pnet_virtio', '9p', 'overlay', 'squashfs', 'virtio_blk', 'nvme', 'igb', 'e1000e')
 # In the order in which the initramfs loads them; each pattern may match nothing if it is built in.
@@ -52,6 +59,20 @@ exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/roo
         DEBIAN_FRONTEND=noninteractive "$@"
 '''
 
+# Arguments: the kernel's release, what to leave out, "--", the modules' files.
+IN_IMAGE = r'''
+release=$1; shift
+excludes=(); while [ "$1" != -- ]; do excludes+=("--exclude=$1"); shift; done; shift
+tree=$(mktemp -d)
+tar -C / -c --one-file-system --exclude=".${tree}" "${excludes[@]}" . | tar -C "$tree" -x
+mkdir -p "$tree"/{proc,sys,dev,run,mnt,t,var/cache} "$tree/usr/lib/modules/$release"
+cd /usr/lib/modules
+cp --parents "$release"/{config,modules.{builtin,builtin.modinfo,order}} "${@#/usr/lib/modules/}" "$tree/usr/lib/modules/"
+depmod -b "$tree" "$release"
+mksquashfs "$tree" /var/tmp/guest.squashfs -comp lz4 -noappend -quiet -no-progress
+rm -rf "$tree"
+'''
+
 
 class CannotBuild(Exception):
     """The root could not be made; the text says why."""
@@ -65,7 +86,8 @@ def run(command, **options):
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
                             check=False, stdin=subprocess.DEVNULL, **options)
     if result.returncode != 0:
-        raise CannotBuild(f'{" ".join(command[:6])} ...: exit status {result.returncode}\n{result.stdout[-6000:]}')
+        words = ' '.join(word for word in command if '\n' not in word)
+        raise CannotBuild(f'{words[:200]}: exit status {result.returncode}\n{result.stdout[-6000:]}')
     return result.stdout
 
 
@@ -102,6 +124,15 @@ class GuestRoot:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
+    def steps(self):
+        """(name, what to do), in order, with the lock held."""
+        return (('root', self.bootstrap), ('kernel', self.select_kernel), ('image', self.make_image))
+
+    def prepare(self):
+        with self.locked():
+            for _, step in self.steps():
+                step()
+
     def chroot(self, *command, binds=()):
         return run(['unshare', '-m', 'bash', '-c', IN_CHROOT, 'chroot', self.root,
                     ' '.join(f'{a}:{b}' for a, b in binds), *command])
@@ -111,7 +142,10 @@ class GuestRoot:
             return
         say(f'making a {SUITE} root in {self.root} from {self.mirror}')
         shutil.rmtree(self.root, ignore_errors=True)
-        os.makedirs(self.root)
+        # Nobody needs this tree after a power cut: an unfinished one is made anew.
+        os.makedirs(f'{self.root}/etc/dpkg/dpkg.cfg.d')
+        with open(f'{self.root}/etc/dpkg/dpkg.cfg.d/unsafe-io', 'w', encoding='ascii') as file:
+            file.write('force-unsafe-io\n')
         # In a mount namespace of its own: whatever debootstrap leaves mounted is gone with it.
         run(['unshare', '-m', '--propagation', 'private', 'debootstrap', '--variant=minbase',
              '--include=' + ','.join(PACKAGES), SUITE, self.root, self.mirror])
@@ -191,8 +225,7 @@ rm -rf "$PWD"
 
     @property
     def image(self):
-        with open(__file__, 'rb') as file:
-            key = hashlib.sha256(file.read() + self.kernel.encode()).hexdigest()[:8]
+        key = hashlib.sha256(repr((IN_IMAGE, LEFT_OUT, GUEST_MODULES, self.kernel)).encode()).hexdigest()[:8]
         return f'{self.root}.{key}.squashfs'
 
     def _module_files(self, names):
@@ -208,18 +241,7 @@ rm -rf "$PWD"
         for old in glob.glob(f'{self.root}.*.squashfs'):
             os.unlink(old)
         wanted = self._module_files(GUEST_MODULES)
-        self.chroot('bash', '-ec', '''
-release=$1; shift
-excludes=(); while [ "$1" != -- ]; do excludes+=("--exclude=$1"); shift; done; shift
-tree=$(mktemp -d)
-tar -C / -c --one-file-system --exclude=".${tree}" "${excludes[@]}" . | tar -C "$tree" -x
-mkdir -p "$tree"/{proc,sys,dev,run,mnt,t,var/cache} "$tree/usr/lib/modules/$release"
-cd /usr/lib/modules
-cp --parents "$release"/{config,modules.{builtin,builtin.modinfo,order}} "${@#/usr/lib/modules/}" "$tree/usr/lib/modules/"
-depmod -b "$tree" "$release"
-mksquashfs "$tree" /var/tmp/guest.squashfs -comp lz4 -noappend -quiet -no-progress
-rm -rf "$tree"
-''', 'bash', self.kernel, *LEFT_OUT, '--', *wanted)
+        self.chroot('bash', '-ec', IN_IMAGE, 'bash', self.kernel, *LEFT_OUT, '--', *wanted)
         shutil.move(f'{self.root}/var/tmp/guest.squashfs', self.image + '.new')
         os.rename(self.image + '.new', self.image)
 

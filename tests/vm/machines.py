@@ -97,7 +97,7 @@ def several_hosts(machine):
     """Three host bridges on two NUMA nodes, virtual functions below one of them."""
     machine.arguments += [
         '-object', 'memory-backend-ram,id=m0,size=768M', '-object', 'memory-backend-ram,id=m1,size=768M',
-        '-numa', 'node,nodeid=0,memdev=m0,cpus=0', '-numa', 'node,nodeid=1,memdev=m1,cpus=1']
+        '-numa', 'node,nodeid=0,memdev=m0,cpus=0', '-numa', 'node,nodeid=1,memdev=m1']
     machine.device('pxb-pcie,id=hb1,bus=pcie.0,bus_nr=0x20,numa_node=1,addr=8')
     machine.device('pxb-pcie,id=hb2,bus=pcie.0,bus_nr=0x30,numa_node=0,addr=9')
     machine.root_port('rp3', 'hb1')

@@ -16,7 +16,7 @@ class Outside:
         with open('/t/request.new', 'w', encoding='ascii') as file:
             json.dump({'n': self.n, 'command': command, 'arguments': arguments}, file)
         os.rename('/t/request.new', '/t/request')
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while time.monotonic() < end:
             try:
                 with open(f'/t/reply.{self.n}', encoding='utf-8') as file:

@@ -17,11 +17,11 @@ def enable_virtual_functions(report):
             continue
         if not os.path.exists(f'{kernel.DEVICES}/{address}/driver'):
             subprocess.run(['modprobe', 'igb'], check=False)
-            product.run('udevadm', 'settle', '--timeout=60')
+            product.run('udevadm', 'settle', '--timeout=300', timeout=320)
         kernel.write_attribute(address, 'sriov_numvfs', total)
         report.count('virtual functions', int(total))
-    product.run('udevadm', 'settle', '--timeout=60')
-    product.wait_for('virtual functions', 30, product.functions, lambda seen: seen == kernel.functions())
+    product.run('udevadm', 'settle', '--timeout=300', timeout=320)
+    product.wait_for('virtual functions', 180, product.functions, lambda seen: seen == kernel.functions())
 
 
 def capture(report):

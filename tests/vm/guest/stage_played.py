@@ -14,9 +14,9 @@ import product
 
 def follow(report, what, addresses):
     """p2pd must come to know by itself what udev announced."""
-    product.run('udevadm', 'settle', '--timeout=60')
+    product.run('udevadm', 'settle', '--timeout=300', timeout=320)
     try:
-        product.wait_for(f'{what}: the functions', 30, product.functions, lambda seen: seen == addresses)
+        product.wait_for(f'{what}: the functions', 180, product.functions, lambda seen: seen == addresses)
     except AssertionError as error:
         report.fail(str(error))
         product.rescan()

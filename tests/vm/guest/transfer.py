@@ -46,3 +46,9 @@ def transfer(provider, disk, block):
     finally:
         os.close(disk_fd)
         os.close(memory_fd)
+
+
+def possible(pairs):
+    """Those whose client has a disk and whose provider, another function, lends memory."""
+    lenders, owners = providers(), disks()
+    return [pair for pair in pairs if pair[0] in lenders and pair[1] in owners and pair[0] != pair[1]]
