@@ -15,6 +15,7 @@
 static uint32_t renumbered(const uint32_t *new_index, uint32_t n, uint32_t old)
 {
         assert(old == P2P_NONE || old < n);
+        (void)n;
         return old == P2P_NONE ? P2P_NONE : new_index[old];
 }
 

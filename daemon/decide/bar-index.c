@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* First and last byte of a BAR: 0, or -ENODATA where it has no addresses: not a memory BAR, not
- * assigned, or not known. */
-static int bar_range(const struct p2p_bar *bar, uint64_t *ret_first, uint64_t *ret_last)
+int p2p_bar_range(const struct p2p_bar *bar, uint64_t *ret_first, uint64_t *ret_last)
 {
         uint64_t last;
 
@@ -122,7 +120,7 @@ struct p2p_bar_index *p2p_bar_index_new(const struct p2p_machine *m)
                         const struct p2p_bar *bar = &m->functions[i].bars[j];
                         struct p2p_bar_span s = {.function = i, .bar_index = j};
 
-                        if (bar_range(bar, &s.first, &s.last) == 0)
+                        if (p2p_bar_range(bar, &s.first, &s.last) == 0)
                                 b->spans[b->n_spans++] = s;
                         else if (may_claim_addresses(bar))
                                 b->has_unknown = true;

@@ -11,6 +11,10 @@
 
 #include "machine.h"
 
+/* First and last byte of a BAR as CPU physical addresses. 0; or -ENODATA where it has none: not a
+ * memory BAR, not assigned, or not known. */
+int p2p_bar_range(const struct p2p_bar *bar, uint64_t *ret_first, uint64_t *ret_last);
+
 /* Addresses that belong to one BAR; or, if function is P2P_NONE, are claimed by several. */
 struct p2p_bar_span {
         uint64_t first, last; /* CPU physical addresses, both included */
