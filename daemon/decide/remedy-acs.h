@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Remedies against ACS redirect: the commands that clear exactly the bits that redirect a pair. */
+/* Remedies against ACS redirect: the ACS plan (acs-plan.h) of the one pair. */
 
 #include "decide/remedy.h"
 
+#define P2P_REMEDIES_ACS_MAX 2U
+
 /*
- * The remedy of one of the kinds SETPCI, DISABLE_ACS_REDIR and CONFIG_ACS, with the verdict decided
- * anew on a copy of the facts in which those bits are clear. 0; 1 if nothing redirects the pair or
- * the machine's kernel does not have the parameter; or -ENOMEM. On 0 *ret owns its texts.
+ * What clears the bits that redirect the pair: now (SETPCI), and for every boot (DISABLE_ACS_REDIR
+ * or CONFIG_ACS, whichever is right for the machine's kernel; none if it has neither). Only where
+ * that makes the pair `bus` for certain; otherwise *ret_n is 0. 0 or -ENOMEM. The texts of
+ * list[0..*ret_n) are the caller's.
  */
-int p2p_remedy_acs_compute(const struct p2p_remedies_params *params, enum p2p_remedy_kind kind,
-                           struct p2p_remedy *ret);
+int p2p_remedies_acs(const struct p2p_remedies_params *params,
+                     struct p2p_remedy list[static P2P_REMEDIES_ACS_MAX], uint32_t *ret_n);

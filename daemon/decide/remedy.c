@@ -59,21 +59,12 @@ static int add(struct collecting *c, enum p2p_remedy_kind kind, enum p2p_map map
 
 static int collect_acs(struct collecting *c)
 {
-        static const enum p2p_remedy_kind kinds[] = {
-                P2P_REMEDY_SETPCI,
-                P2P_REMEDY_DISABLE_ACS_REDIR,
-                P2P_REMEDY_CONFIG_ACS,
-        };
+        uint32_t n;
+        int r = p2p_remedies_acs(c->params, &c->list[c->n], &n);
 
-        for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-                int r = p2p_remedy_acs_compute(c->params, kinds[i], &c->list[c->n]);
-
-                if (r < 0)
-                        return r;
-                if (r == 0)
-                        c->n++;
-        }
-        return 0;
+        if (r == 0)
+                c->n += n;
+        return r;
 }
 
 /* The oldest release after the rules' own under which the pair is possible, or 0. */
