@@ -443,7 +443,7 @@ static void test_no_id_is_ever_mistaken(void **state)
 {
         (void)state;
         for (uint64_t seed = 0; seed < 10; seed++)
-                run(seed, 10000);
+                run(seed, 6000);
         assert_true(seen.restarts > 100 && seen.returns > 10000 && seen.takeovers > 1000);
         assert_true(seen.without > 1000 && seen.held_by_readers > 1000 &&
                     seen.held_by_older > 1000);
