@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "config.h"
+#include "decide/bar-ids.h"
 #include "discover/config-reader.h"
 #include "log.h"
 #include "manager.h"
@@ -41,6 +42,9 @@ static void print_help(void)
                "  --socket PATH       listen on PATH (default: " SOCKET_PATH ")\n"
                "  --rules WHICH       rules of the `running` kernel (default), or the `newest`\n"
                "                      known\n"
+               "  --state DIR         keep BAR ids and leases over restarts in DIR; `off`: do not\n"
+               "                      (default: $STATE_DIRECTORY, off with --root and --lspci)\n"
+               "  --id-bits N         width of BAR ids, 4 to 16 (default: what fits the machine)\n"
                "  --settle-msec N     quiet time after an event before reading again (default %u)\n"
                "  --recheck-msec N    how often to look for changes without an event, 0: never\n"
                "                      (default %u)\n"
@@ -55,17 +59,50 @@ static int usage_error(const char *text, const char *what)
         return -EINVAL;
 }
 
-static int parse_msec(const char *text, uint64_t max_msec, uint64_t *ret_usec)
+/* A whole number from min to max. */
+static int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 {
         char *end;
         uintmax_t val;
 
         errno = 0;
         val = strtoumax(text, &end, 10);
-        if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || val > max_msec)
+        if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || val < min || val > max)
                 return -EINVAL;
-        *ret_usec = (uint64_t)val * 1000U;
+        *ret = val;
         return 0;
+}
+
+static int parse_msec(const char *text, uint64_t max_msec, uint64_t *ret_usec)
+{
+        uint64_t msec;
+        int r = parse_number(text, 0, max_msec, &msec);
+
+        if (r == 0)
+                *ret_usec = msec * 1000U;
+        return r;
+}
+
+static int parse_id_bits(const char *text, unsigned *ret)
+{
+        uint64_t bits;
+        int r = parse_number(text, P2P_BAR_IDS_WIDTH_MIN, P2P_BAR_IDS_WIDTH_MAX, &bits);
+
+        if (r == 0)
+                *ret = (unsigned)bits;
+        return r;
+}
+
+/* What --state left out means: where the service manager keeps a service's state, for the machine
+ * that p2pd runs on. Of several directories the first. */
+static const char *default_state_directory(const struct p2pd_manager_params *p)
+{
+        char *directories = getenv("STATE_DIRECTORY");
+
+        if (p->source != P2P_SOURCE_LIVE || !directories || !*directories)
+                return NULL;
+        directories[strcspn(directories, ":")] = '\0';
+        return directories;
 }
 
 static int parse_rules(const char *text, enum p2p_rules_choice *ret)
@@ -83,6 +120,8 @@ enum {
         OPT_LSPCI,
         OPT_SOCKET,
         OPT_RULES,
+        OPT_STATE,
+        OPT_ID_BITS,
         OPT_SETTLE,
         OPT_RECHECK,
         OPT_HELP,
@@ -113,6 +152,13 @@ static int parse_option(int option, struct p2pd_manager_params *p)
                 if (parse_rules(optarg, &p->rules) < 0)
                         return usage_error("--rules takes running or newest, not", optarg);
                 return 1;
+        case OPT_STATE:
+                p->state_directory = optarg;
+                return 1;
+        case OPT_ID_BITS:
+                if (parse_id_bits(optarg, &p->id_bits) < 0)
+                        return usage_error("--id-bits takes 4 to 16, not", optarg);
+                return 1;
         case OPT_SETTLE:
                 if (parse_msec(optarg, SETTLE_MAX_MSEC, &p->settle_usec) < 0)
                         return usage_error("--settle-msec takes 0 to 60000, not", optarg);
@@ -140,6 +186,8 @@ static int parse_options(int argc, char **argv, struct p2pd_manager_params *p)
                 {"lspci", required_argument, NULL, OPT_LSPCI},
                 {"socket", required_argument, NULL, OPT_SOCKET},
                 {"rules", required_argument, NULL, OPT_RULES},
+                {"state", required_argument, NULL, OPT_STATE},
+                {"id-bits", required_argument, NULL, OPT_ID_BITS},
                 {"settle-msec", required_argument, NULL, OPT_SETTLE},
                 {"recheck-msec", required_argument, NULL, OPT_RECHECK},
                 {"help", no_argument, NULL, OPT_HELP},
@@ -155,6 +203,10 @@ static int parse_options(int argc, char **argv, struct p2pd_manager_params *p)
         }
         if (optind < argc)
                 return usage_error("takes no arguments", argv[optind]);
+        if (!p->state_directory)
+                p->state_directory = default_state_directory(p);
+        else if (strcmp(p->state_directory, "off") == 0)
+                p->state_directory = NULL;
         return 1;
 }
 
@@ -215,6 +267,8 @@ int main(int argc, char **argv)
                 (void)mkdir(SOCKET_DIRECTORY, 0755);
         }
         (void)signal(SIGPIPE, SIG_IGN);
+        /* A limit on file sizes is an error like a full disk. */
+        (void)signal(SIGXFSZ, SIG_IGN);
         raise_descriptor_limit();
         /* The scan thread's machine becomes the loop's: one heap for both keeps the daemon small.
          */

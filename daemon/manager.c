@@ -18,7 +18,9 @@
 #include "discover/privilege.h"
 #include "discover/source.h"
 #include "discover/udev-monitor.h"
+#include "lease-log.h"
 #include "log.h"
+#include "publisher.h"
 #include "scan-job.h"
 #include "serve/server.h"
 #include "service.h"
@@ -66,8 +68,9 @@ struct p2pd_manager {
         struct p2pd_source *source;
         struct p2pd_udev_monitor *monitor;
         struct p2pd_server *server;
-        struct p2pd_snapshot *snapshot;
+        struct p2pd_publisher *publisher;
         struct p2pd_scan_job *job;
+        struct p2pd_snapshot *scan_before; /* what the job compares with, held */
         struct p2pd_status status;
         enum scan_state state;
         enum rescan rescan;
@@ -86,6 +89,12 @@ static uint64_t now_usec(clockid_t clock)
         return (uint64_t)now.tv_sec * 1000000U + (uint64_t)now.tv_nsec / 1000U;
 }
 
+/* NULL before the first reading. */
+static struct p2pd_snapshot *current(const struct p2pd_manager *m)
+{
+        return p2pd_publisher_snapshot(m->publisher);
+}
+
 static void arm(struct p2pd_manager *m, enum event_slot slot, uint64_t usec)
 {
         struct timeval tv = {
@@ -98,14 +107,15 @@ static void arm(struct p2pd_manager *m, enum event_slot slot, uint64_t usec)
 
 static void say_ready(struct p2pd_manager *m)
 {
-        const struct p2p_machine *machine = m->snapshot->machine;
+        const struct p2pd_snapshot *snapshot = current(m);
+        const struct p2p_machine *machine = snapshot->machine;
         unsigned n_candidates = 0;
         char text[160];
 
         for (uint32_t i = 0; i < machine->n_functions; i++)
                 n_candidates += p2p_function_is_candidate(&machine->functions[i]);
         (void)snprintf(text, sizeof(text), "Generation %" PRIu64 ": %u functions, %u candidates",
-                       m->snapshot->generation, machine->n_functions, n_candidates);
+                       snapshot->generation, machine->n_functions, n_candidates);
         p2pd_service_ready(text);
 }
 
@@ -188,6 +198,8 @@ static void log_generation(const struct p2pd_snapshot *s, const struct p2p_diff 
 /* Makes a finished reading the current generation, if it differs. 0 or the reading's error. */
 static int take_result(struct p2pd_manager *m, struct p2pd_scan_result *result)
 {
+        int r = 0;
+
         m->status.last_scan_duration_usec = result->duration_usec;
         m->status.n_rescans++;
         update_status(m);
@@ -196,27 +208,28 @@ static int take_result(struct p2pd_manager *m, struct p2pd_scan_result *result)
                 p2pd_log(LOG_ERR, &(struct p2pd_log_fields){.message_id = P2PD_MESSAGE_SCAN_FAILED},
                          "cannot read the machine: %s (%s)%s", result->error_text,
                          strerror(-result->error),
-                         m->snapshot ? "; the generation before still stands" : "");
+                         current(m) ? "; the generation before still stands" : "");
                 return result->error;
         }
         if (result->snapshot) {
-                log_warnings(m->snapshot ? m->snapshot->machine : NULL, result->snapshot->machine);
-                if (result->diff)
-                        log_generation(result->snapshot, result->diff);
-                p2pd_server_publish(m->server, result->snapshot, result->diff);
-                p2pd_snapshot_unref(m->snapshot);
-                m->snapshot = result->snapshot;
+                log_warnings(m->scan_before ? m->scan_before->machine : NULL,
+                             result->snapshot->machine);
+                r = p2pd_publisher_publish(m->publisher, result->snapshot, result->diff);
+                if (r < 0)
+                        p2pd_log(LOG_ERR, NULL, "cannot publish what was read: %s", strerror(-r));
+                else if (result->diff)
+                        log_generation(current(m), result->diff);
                 p2p_diff_free(result->diff);
                 (void)malloc_trim(0);
         }
-        return 0;
+        return r;
 }
 
 static struct p2pd_scan_params scan_params(const struct p2pd_manager *m)
 {
         return (struct p2pd_scan_params){
                 .source = m->source,
-                .before = m->snapshot,
+                .before = m->scan_before,
                 .rules = m->params.rules,
                 .flips_max = FLIPS_MAX,
                 .done_fd = m->scan_done_fd,
@@ -225,12 +238,15 @@ static struct p2pd_scan_params scan_params(const struct p2pd_manager *m)
 
 static void start_scan(struct p2pd_manager *m)
 {
-        const struct p2pd_scan_params params = scan_params(m);
+        struct p2pd_scan_params params;
         int r;
 
-        assert(!m->job);
+        assert(!m->job && !m->scan_before);
+        m->scan_before = p2pd_snapshot_ref(current(m));
+        params = scan_params(m);
         r = p2pd_scan_job_start(&params, &m->job);
         if (r < 0) {
+                m->scan_before = p2pd_snapshot_unref(m->scan_before);
                 p2pd_log(LOG_ERR, NULL, "cannot start reading the machine: %s", strerror(-r));
                 m->state = SCAN_SETTLING;
                 arm(m, EVENT_SETTLE, m->params.settle_usec + 1000000U);
@@ -265,19 +281,21 @@ static void mark_dirty(struct p2pd_manager *m)
 static void finish_scan(struct p2pd_manager *m)
 {
         const bool dirty = m->state == SCAN_DIRTY;
-        const uint64_t before = m->snapshot->generation;
         struct p2pd_scan_result result;
+        bool is_new;
         int r;
 
         p2pd_scan_job_finish(m->job, &result);
         m->job = NULL;
         m->state = SCAN_IDLE;
         r = take_result(m, &result);
-        if (m->scan_is_recheck && m->snapshot->generation != before)
+        is_new = r == 0 && result.snapshot;
+        m->scan_before = p2pd_snapshot_unref(m->scan_before);
+        if (m->scan_is_recheck && is_new)
                 m->status.n_drifts++;
         m->scan_is_recheck = false;
         /* After a reload READY waits for the reading that the reload asked for. */
-        if (m->reloading ? !dirty : m->snapshot->generation != before) {
+        if (m->reloading ? !dirty : is_new) {
                 m->reloading = false;
                 say_ready(m);
         }
@@ -405,6 +423,27 @@ static void on_verified(const struct p2pd_verification *v, void *userdata)
                  "%s", p2pd_verification_format(v, text, sizeof(text)));
 }
 
+static int on_wish(const struct p2pd_bar_wish *wish, void *userdata)
+{
+        struct p2pd_manager *m = userdata;
+
+        return p2pd_publisher_wish(m->publisher, wish);
+}
+
+static void on_readers_changed(void *userdata)
+{
+        struct p2pd_manager *m = userdata;
+
+        p2pd_publisher_readers_changed(m->publisher);
+}
+
+static void on_leases_changed(void *userdata)
+{
+        struct p2pd_manager *m = userdata;
+
+        p2pd_publisher_save_leases(m->publisher);
+}
+
 static void on_last_private_closed(void *userdata)
 {
         struct p2pd_manager *m = userdata;
@@ -502,11 +541,29 @@ static int add_server(struct p2pd_manager *m)
                 .rescan = rescan_now,
                 .last_private_closed = on_last_private_closed,
                 .verified = on_verified,
+                .wish = on_wish,
+                .readers_changed = on_readers_changed,
+                .leases_changed = on_leases_changed,
+                .lease_event = p2pd_log_lease,
                 .userdata = m,
                 .group = "p2pd",
         };
+        int r = p2pd_server_new(&params, &m->server);
 
-        return p2pd_server_new(&params, &m->server);
+        if (r == 0)
+                r = p2pd_publisher_set_server(m->publisher, m->server, &m->status);
+        return r;
+}
+
+static int add_publisher(struct p2pd_manager *m)
+{
+        const struct p2pd_publisher_params params = {
+                .base = m->base,
+                .state_directory = m->params.state_directory,
+                .id_bits = m->params.id_bits,
+        };
+
+        return p2pd_publisher_new(&params, &m->publisher);
 }
 
 int p2pd_manager_new(const struct p2pd_manager_params *params, struct p2pd_manager **ret)
@@ -532,6 +589,9 @@ int p2pd_manager_new(const struct p2pd_manager_params *params, struct p2pd_manag
                          params->path ? params->path : "this machine", strerror(-r));
                 goto fail;
         }
+        r = add_publisher(m);
+        if (r < 0)
+                goto fail;
         r = add_server(m);
         if (r == 0)
                 r = add_events(m);
@@ -580,11 +640,12 @@ struct p2pd_manager *p2pd_manager_free(struct p2pd_manager *m)
                 p2pd_snapshot_unref(result.snapshot);
                 p2p_diff_free(result.diff);
         }
+        p2pd_snapshot_unref(m->scan_before);
         for (unsigned i = 0; i < EVENT_SLOTS; i++)
                 if (m->events[i])
                         event_free(m->events[i]);
+        p2pd_publisher_free(m->publisher);
         p2pd_server_free(m->server);
-        p2pd_snapshot_unref(m->snapshot);
         p2pd_udev_monitor_free(m->monitor);
         p2pd_source_free(m->source);
         if (m->scan_done_fd >= 0)

@@ -26,6 +26,8 @@ struct p2pd_manager_params {
         uint64_t recheck_usec; /* how often ACS, links and BARs are compared; 0: never */
         unsigned n_sockets;    /* handed over, from P2PD_SERVICE_FDS_START on */
         struct p2pd_config_reader *reader; /* or NULL; stays the caller's */
+        const char *state_directory;       /* or NULL: BAR ids live in memory */
+        unsigned id_bits;                  /* width of BAR ids, 4 to 16; 0: what fits the machine */
 };
 
 /* Reads the machine for the first time, decides it and opens the sockets. Logs what fails.

@@ -45,6 +45,50 @@ int p2pd_snapshot_follow(struct p2pd_snapshot *s, const struct p2pd_snapshot *be
         return p2p_kernel_cache_new(&params, &s->kernel_cache);
 }
 
+int p2pd_snapshot_renew(struct p2pd_snapshot *before, uint64_t generation,
+                        struct p2pd_snapshot **ret)
+{
+        struct p2pd_snapshot *s = malloc(sizeof(*s));
+
+        if (!s)
+                return -ENOMEM;
+        *s = *before;
+        s->generation = generation;
+        s->bars = NULL;
+        s->n_bars = 0;
+        s->owner = p2pd_snapshot_ref(before->owner ? before->owner : before);
+        s->n_refs = 1;
+        *ret = s;
+        return 0;
+}
+
+void p2pd_snapshot_take_bars(struct p2pd_snapshot *s, struct p2pd_snapshot_bar *bars, uint32_t n)
+{
+        free(s->bars);
+        s->bars = bars;
+        s->n_bars = n;
+}
+
+static int compare_bars(const void *a, const void *b)
+{
+        const struct p2pd_snapshot_bar *x = a, *y = b;
+
+        if (x->function != y->function)
+                return x->function < y->function ? -1 : 1;
+        return (x->bar_index > y->bar_index) - (x->bar_index < y->bar_index);
+}
+
+const struct p2pd_snapshot_bar *p2pd_snapshot_find_bar(const struct p2pd_snapshot *s,
+                                                       uint32_t function, uint32_t bar_index)
+{
+        const struct p2pd_snapshot_bar key = {.function = function,
+                                              .bar_index = (uint8_t)bar_index};
+
+        if (s->n_bars == 0)
+                return NULL;
+        return bsearch(&key, s->bars, s->n_bars, sizeof(*s->bars), compare_bars);
+}
+
 struct p2pd_snapshot *p2pd_snapshot_ref(struct p2pd_snapshot *s)
 {
         assert(s->n_refs > 0);
@@ -59,10 +103,15 @@ struct p2pd_snapshot *p2pd_snapshot_unref(struct p2pd_snapshot *s)
         assert(s->n_refs > 0);
         if (--s->n_refs > 0)
                 return NULL;
-        for (unsigned i = 0; i < P2P_RULES_MAX; i++)
-                p2p_verdicts_free(s->verdicts[i]);
-        p2p_kernel_cache_free(s->kernel_cache);
-        p2p_machine_free(s->machine);
+        free(s->bars);
+        if (s->owner) {
+                p2pd_snapshot_unref(s->owner);
+        } else {
+                for (unsigned i = 0; i < P2P_RULES_MAX; i++)
+                        p2p_verdicts_free(s->verdicts[i]);
+                p2p_kernel_cache_free(s->kernel_cache);
+                p2p_machine_free(s->machine);
+        }
         free(s);
         return NULL;
 }

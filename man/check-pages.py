@@ -67,8 +67,11 @@ def check_limits(page, daemon_dir):
     server = read(f"{daemon_dir}/serve/server.c")
     table = re.search(r'p2pd_server_limits_default = \{(.*?)\n\};', server, re.S).group(1)
     products = re.findall(r'^\s*\.\w+ = ([\dU* ]+),$', table, re.M)
-    products += re.findall(r'^#define (?:PAIRS|CELLS)_MAX (\w+)$', read(f"{daemon_dir}/serve/method-check.c")
-                           + read(f"{daemon_dir}/serve/method-pairs.c"), re.M)
+    sources = ("serve/method-acs.c", "serve/method-check.c", "serve/method-nearest.c", "serve/method-pairs.c",
+               "serve/place-job.h", "decide/place.h", "decide/what-if.h", "leases.h")
+    products += re.findall(r'^#define (?:(?:PAIRS|CELLS|CLIENTS)|P2P_WHAT_IF_EDITS|P2PD_PLACE_AVOID'
+                           r'|P2P_PLACE_CLIENTS|P2PD_LEASES(?:_PER_USER)?|P2PD_LEASE_DEVICES)_MAX (\w+)(?: /\*.*)?$',
+                           "\n".join(read(f"{daemon_dir}/{source}") for source in sources), re.M)
     truth = set()
     for product in products:
         value = 1

@@ -25,6 +25,10 @@
  * command for GRUB; the kernel takes them off where the boot loader does not.
  */
 
+/* The plan's own file, read by update-grub behind /etc/default/grub. */
+#define GRUB_FILE "/etc/default/grub.d/p2pd-acs.cfg"
+#define SYSTEMD_BOOT_ENTRIES "\"$(bootctl --print-boot-path)\"/loader/entries/*.conf"
+
 /* What Linux keeps of a command line on x86 and arm64. */
 #define COMMAND_LINE_MAX 2047U
 
@@ -41,8 +45,11 @@ const char *p2p_acs_command_to_string(enum p2p_acs_command command)
                 [P2P_ACS_COMMAND_SETPCI] = "setpci",
                 [P2P_ACS_COMMAND_SETPCI_UNDO] = "setpci-undo",
                 [P2P_ACS_COMMAND_GRUB_DEBIAN] = "grub-debian",
+                [P2P_ACS_COMMAND_GRUB_DEBIAN_UNDO] = "grub-debian-undo",
                 [P2P_ACS_COMMAND_GRUB_REDHAT] = "grub-redhat",
+                [P2P_ACS_COMMAND_GRUB_REDHAT_UNDO] = "grub-redhat-undo",
                 [P2P_ACS_COMMAND_SYSTEMD_BOOT] = "systemd-boot",
+                [P2P_ACS_COMMAND_SYSTEMD_BOOT_UNDO] = "systemd-boot-undo",
         };
 
         return command < P2P_ACS_COMMAND_MAX ? names[command] : NULL;
@@ -143,7 +150,8 @@ static void print_present(FILE *out, const struct composing *c, enum p2p_boot_pa
         }
 }
 
-static void print_parameter(FILE *out, const struct composing *c)
+/* with_plan: the new parameter; else what is on the command line now, in one. */
+static void print_parameter(FILE *out, const struct composing *c, bool with_plan)
 {
         const bool all = !c->kernel.misreads;
         const char *comma = "";
@@ -154,12 +162,16 @@ static void print_parameter(FILE *out, const struct composing *c)
                 comma = ",";
         }
         for (unsigned kind = 0; kind < P2P_BOOT_PARAMETER_MAX; kind++) {
-                const bool ours = kind == c->plan->parameter_kind;
+                const bool ours = with_plan && kind == c->plan->parameter_kind;
 
                 if (!ours && !c->line.value[kind])
                         continue;
                 (void)fprintf(out, "%s%s=", comma, p2p_boot_parameter_to_string(kind));
                 comma = ",";
+                if (!with_plan) {
+                        (void)fputs(c->line.value[kind], out);
+                        continue;
+                }
                 for (uint32_t i = 0; ours && i < c->plan->n_ports; i++) {
                         if (i > 0)
                                 (void)fputc(';', out);
@@ -173,13 +185,40 @@ static void print_parameter(FILE *out, const struct composing *c)
         }
 }
 
+/* 0 or -ENOMEM. */
+static int compose_parameter(const struct composing *c, bool with_plan, char **ret)
+{
+        char *text = NULL;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        bool failed;
+
+        if (!out)
+                return -ENOMEM;
+        print_parameter(out, c, with_plan);
+        failed = ferror(out) != 0;
+        if (fclose(out) != 0 || failed) {
+                free(text);
+                return -ENOMEM;
+        }
+        *ret = text;
+        return 0;
+}
+
+/* What all pci= parameters on the command line say; NULL: there is none, or nothing in it. */
+static int compose_present(const struct composing *c, char **ret)
+{
+        *ret = NULL;
+        if (!c->line.other_options && !c->line.value[P2P_BOOT_DISABLE_ACS_REDIR] &&
+            !c->line.value[P2P_BOOT_CONFIG_ACS])
+                return 0;
+        return compose_parameter(c, false, ret);
+}
+
 /* The parameter, or why there is none. 0 or -ENOMEM. */
 static int compose(struct composing *c)
 {
         struct p2p_acs_plan *plan = c->plan;
-        size_t size;
-        FILE *out;
-        bool failed;
 
         if (plan->n_ports == 0)
                 plan->no_parameter = P2P_ACS_PARAMETER_NOT_NEEDED;
@@ -192,12 +231,7 @@ static int compose(struct composing *c)
         if (plan->no_parameter != P2P_ACS_PARAMETER_GIVEN)
                 return 0;
         plan->parameter_kind = choose(c);
-        out = open_memstream(&plan->parameter, &size);
-        if (!out)
-                return -ENOMEM;
-        print_parameter(out, c);
-        failed = ferror(out) != 0;
-        return fclose(out) != 0 || failed ? -ENOMEM : 0;
+        return compose_parameter(c, true, &plan->parameter);
 }
 
 static int add_setpci(const struct composing *c)
@@ -225,38 +259,84 @@ static int add_setpci(const struct composing *c)
 
 /* GRUB_CMDLINE_LINUX_DEFAULT comes last on the command line, so that the new value wins; recovery
  * entries do without it. */
-static int add_boot_loaders(const struct composing *c)
+static int add_grub_debian(struct p2p_acs_plan *plan, const char *value)
 {
-        struct p2p_acs_plan *plan = c->plan;
-        const char *value;
         int r;
 
-        if (!plan->parameter)
-                return 0;
-        value = plan->parameter + strlen("pci=");
         r = add_line(plan, P2P_ACS_COMMAND_GRUB_DEBIAN, "mkdir -p /etc/default/grub.d");
         if (r == 0)
                 r = add_line(plan, P2P_ACS_COMMAND_GRUB_DEBIAN,
                              "echo 'GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT "
-                             "pci=\\\"%s\\\"\"' > /etc/default/grub.d/p2pd-acs.cfg",
+                             "pci=\\\"%s\\\"\"' > " GRUB_FILE,
                              value);
         if (r == 0)
                 r = add_line(plan, P2P_ACS_COMMAND_GRUB_DEBIAN, "update-grub");
         if (r == 0)
-                r = add_line(plan, P2P_ACS_COMMAND_GRUB_REDHAT,
-                             "grubby --update-kernel=ALL --args='pci=\"%s\"'", value);
+                r = add_line(plan, P2P_ACS_COMMAND_GRUB_DEBIAN_UNDO, "rm -f " GRUB_FILE);
         if (r == 0)
-                r = add_line(plan, P2P_ACS_COMMAND_SYSTEMD_BOOT,
-                             "test -s /etc/kernel/cmdline || sed 's/BOOT_IMAGE=[^ ]* *//; "
-                             "s/initrd=[^ ]* *//g' /proc/cmdline > /etc/kernel/cmdline");
+                r = add_line(plan, P2P_ACS_COMMAND_GRUB_DEBIAN_UNDO, "update-grub");
+        return r;
+}
+
+/* grubby took the present pci= away: to undo that is to write it again. before: NULL if there is
+ * none. */
+static int add_grub_redhat(struct p2p_acs_plan *plan, const char *value, const char *before)
+{
+        int r;
+
+        r = add_line(plan, P2P_ACS_COMMAND_GRUB_REDHAT,
+                     "grubby --update-kernel=ALL --args='pci=\"%s\"'", value);
+        if (r == 0 && before)
+                r = add_line(plan, P2P_ACS_COMMAND_GRUB_REDHAT_UNDO,
+                             "grubby --update-kernel=ALL --args='pci=\"%s\"'", before);
+        else if (r == 0)
+                r = add_line(plan, P2P_ACS_COMMAND_GRUB_REDHAT_UNDO,
+                             "grubby --update-kernel=ALL --remove-args=pci");
+        return r;
+}
+
+/* Of what is safe in the value only '.' means more to sed than itself, and that too. */
+static int add_systemd_boot(struct p2p_acs_plan *plan, const char *value)
+{
+        int r;
+
+        r = add_line(plan, P2P_ACS_COMMAND_SYSTEMD_BOOT,
+                     "test -s /etc/kernel/cmdline || sed 's/BOOT_IMAGE=[^ ]* *//; "
+                     "s/initrd=[^ ]* *//g' /proc/cmdline > /etc/kernel/cmdline");
         if (r == 0)
                 r = add_line(plan, P2P_ACS_COMMAND_SYSTEMD_BOOT,
                              "sed -i '1s|$| pci=\"%s\"|' /etc/kernel/cmdline", value);
         if (r == 0)
                 r = add_line(plan, P2P_ACS_COMMAND_SYSTEMD_BOOT,
-                             "sed -i '/^options/s|$| pci=\"%s\"|' "
-                             "\"$(bootctl --print-boot-path)\"/loader/entries/*.conf",
-                             value);
+                             "sed -i '/^options/s|$| pci=\"%s\"|' " SYSTEMD_BOOT_ENTRIES, value);
+        if (r == 0)
+                r = add_line(plan, P2P_ACS_COMMAND_SYSTEMD_BOOT_UNDO,
+                             "sed -i '1s| pci=\"%s\"||' /etc/kernel/cmdline", value);
+        if (r == 0)
+                r = add_line(plan, P2P_ACS_COMMAND_SYSTEMD_BOOT_UNDO,
+                             "sed -i '/^options/s| pci=\"%s\"||' " SYSTEMD_BOOT_ENTRIES, value);
+        return r;
+}
+
+static int add_boot_loaders(const struct composing *c)
+{
+        struct p2p_acs_plan *plan = c->plan;
+        const char *value;
+        char *before;
+        int r;
+
+        if (!plan->parameter)
+                return 0;
+        value = plan->parameter + strlen("pci=");
+        r = compose_present(c, &before);
+        if (r < 0)
+                return r;
+        r = add_grub_debian(plan, value);
+        if (r == 0)
+                r = add_grub_redhat(plan, value, before ? before + strlen("pci=") : NULL);
+        if (r == 0)
+                r = add_systemd_boot(plan, value);
+        free(before);
         return r;
 }
 

@@ -9,6 +9,10 @@
  * PCIe 6.12.1: Request Redirect and Egress Control act where a request enters a component, that is
  * at the port on the sender's side of the place where two paths part. Completion Redirect moves
  * answers only; clearing it alone lets nobody in.
+ *
+ * A root port sends what it redirects into a root complex. One that stands below another bridge
+ * (emulators build that) is the edge of none that anybody can see: what leaves it upward,
+ * redirected or not, may come wherever the bridges above let it.
  */
 
 struct exposing {
@@ -75,20 +79,46 @@ static int add_exposure(struct exposing *e, uint32_t port, bool among, bool root
         return r;
 }
 
+/* Whether what comes from below goes up from here with the plan in any case. */
+static bool sends_up(const struct exposing *e, uint32_t bridge)
+{
+        const struct p2p_fact control = e->m->functions[bridge].acs_control;
+
+        return p2p_fact_is_known(control) &&
+               (control.val & ~(uint64_t)p2p_acs_plan_clears(e->plan, bridge) &
+                (P2P_ACS_RR | P2P_ACS_EC)) != 0;
+}
+
+/* The bridge below which everything may be reached from below the port; P2P_NONE: all of its root
+ * bus. A type that is not known may be that of a root port. */
+static uint32_t reach_of(const struct exposing *e, uint32_t port, bool *ret_root_port)
+{
+        const struct p2p_function *f = &e->m->functions[port];
+        uint32_t top = f->parent;
+
+        *ret_root_port = top == P2P_NONE || !p2p_fact_is_known(f->port_type) ||
+                         f->port_type.val == P2P_PORT_ROOT_PORT;
+        while (*ret_root_port && top != P2P_NONE && !sends_up(e, top))
+                top = e->m->functions[top].parent;
+        return top;
+}
+
 /* From below the port to everything else on the other side of the component. */
 static int expose_others(struct exposing *e, uint32_t port)
 {
         const struct p2p_function *f = &e->m->functions[port];
+        bool root_port;
+        const uint32_t top = reach_of(e, port, &root_port);
 
         mark_below(e->m, port, e->from);
-        if (f->parent != P2P_NONE)
-                mark_below(e->m, f->parent, e->to);
+        if (top != P2P_NONE)
+                mark_below(e->m, top, e->to);
         for (uint32_t i = 0; i < e->m->n_functions; i++) {
-                if (f->parent == P2P_NONE)
+                if (top == P2P_NONE)
                         e->to[i] = f->root != P2P_NONE && e->m->functions[i].root == f->root;
                 e->to[i] = e->to[i] && !e->from[i];
         }
-        return add_exposure(e, port, false, f->parent == P2P_NONE);
+        return add_exposure(e, port, false, root_port);
 }
 
 /* What hangs directly below the port in several branches turns around at the port itself. */

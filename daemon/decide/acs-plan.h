@@ -76,16 +76,19 @@ struct p2p_acs_exposure {
         uint32_t n_to;
         uint32_t n_from_vfs, n_to_vfs; /* virtual functions of these, not listed */
         bool among;     /* from and to are the same: what hangs below the port, among each other */
-        bool root_port; /* `to` is behind other root ports: whether the root complex carries it is
-                           not known */
+        bool root_port; /* the port is one of a root complex, or may be one: whether that carries
+                           anything to `to` is not known */
 };
 
 enum p2p_acs_command {
-        P2P_ACS_COMMAND_SETPCI,      /* now, until the next reset */
-        P2P_ACS_COMMAND_SETPCI_UNDO, /* sets the same bits again */
-        P2P_ACS_COMMAND_GRUB_DEBIAN, /* for every boot */
+        P2P_ACS_COMMAND_SETPCI,           /* now, until the next reset */
+        P2P_ACS_COMMAND_SETPCI_UNDO,      /* sets the same bits again */
+        P2P_ACS_COMMAND_GRUB_DEBIAN,      /* for every boot */
+        P2P_ACS_COMMAND_GRUB_DEBIAN_UNDO, /* for every boot from then on as it is now */
         P2P_ACS_COMMAND_GRUB_REDHAT,
+        P2P_ACS_COMMAND_GRUB_REDHAT_UNDO,
         P2P_ACS_COMMAND_SYSTEMD_BOOT,
+        P2P_ACS_COMMAND_SYSTEMD_BOOT_UNDO,
         P2P_ACS_COMMAND_MAX,
 };
 

@@ -3,10 +3,13 @@
 
 #include <stdio.h>
 
+#include "decide/check-bar.h"
+#include "decide/check-link.h"
 #include "decide/explain.h"
 #include "decide/text.h"
 
 struct checking {
+        const struct p2p_check_params *params;
         const struct p2p_machine *m;
         uint32_t provider, client;
         const struct p2p_constraint *constraints;
@@ -17,10 +20,10 @@ struct checking {
 const char *p2p_gate_to_string(enum p2p_gate gate)
 {
         static const char *const names[P2P_GATE_MAX] = {
-                [P2P_GATE_PRESENT] = "present",         [P2P_GATE_BAR] = "bar",
-                [P2P_GATE_DECODING] = "decoding",       [P2P_GATE_ACS] = "acs",
-                [P2P_GATE_HOST_BRIDGE] = "host-bridge", [P2P_GATE_IOMMU] = "iommu",
-                [P2P_GATE_KERNEL] = "kernel",
+                [P2P_GATE_PRESENT] = "present",   [P2P_GATE_BAR] = "bar",
+                [P2P_GATE_DECODING] = "decoding", [P2P_GATE_LINK] = "link",
+                [P2P_GATE_ACS] = "acs",           [P2P_GATE_HOST_BRIDGE] = "host-bridge",
+                [P2P_GATE_IOMMU] = "iommu",       [P2P_GATE_KERNEL] = "kernel",
         };
 
         return gate < P2P_GATE_MAX ? names[gate] : NULL;
@@ -95,12 +98,12 @@ static enum p2p_gate_state from_constraint(const struct checking *c, enum p2p_co
 
 static enum p2p_gate_state gate_bar(const struct checking *c, char *buf, size_t size)
 {
-        for (uint32_t i = 0; i < P2P_BARS_MAX; i++) {
-                const struct p2p_bar *bar = &c->m->functions[c->provider].bars[i];
+        const struct p2p_function *f = &c->m->functions[c->provider];
 
-                if (bar->kind == P2P_BAR_MEMORY && bar->assigned)
-                        return P2P_GATE_PASSED;
-        }
+        for (uint32_t i = 0; i < P2P_BARS_MAX; i++)
+                if (f->bars[i].kind == P2P_BAR_MEMORY && f->bars[i].assigned)
+                        return p2p_check_bar_size(c->m, c->provider, c->params->min_bar_bytes, buf,
+                                                  size);
         for (uint32_t i = 0; i < c->n_constraints; i++)
                 if (c->constraints[i].kind == P2P_CONSTRAINT_NO_BAR)
                         return from_constraint(c, P2P_CONSTRAINT_NO_BAR, buf, size);
@@ -110,6 +113,13 @@ static enum p2p_gate_state gate_bar(const struct checking *c, char *buf, size_t 
 static enum p2p_gate_state gate_decoding(const struct checking *c, char *buf, size_t size)
 {
         return from_constraint(c, P2P_CONSTRAINT_DECODING_OFF, buf, size);
+}
+
+static enum p2p_gate_state gate_link(const struct checking *c, char *buf, size_t size)
+{
+        if (c->params->allow_slow_link)
+                return P2P_GATE_NOT_NEEDED;
+        return p2p_check_links(c->m, c->provider, c->client, buf, size);
 }
 
 static enum p2p_gate_state gate_acs(const struct checking *c, char *buf, size_t size)
@@ -135,7 +145,7 @@ static enum p2p_gate_state gate_host_bridge(const struct checking *c, char *buf,
         if (!p2p_path_is_through_host_bridge(c->m, c->provider, c->client))
                 return P2P_GATE_NOT_NEEDED;
         if (d->map == P2P_MAP_HOST_BRIDGE)
-                return P2P_GATE_PASSED;
+                return from_constraint(c, P2P_CONSTRAINT_WRITES_ONLY, buf, size);
         if (d->decisive.kind == P2P_REASON_KERNEL_TOO_OLD &&
             d->decisive.detail == P2P_RELEASE_P2PDMA)
                 return P2P_GATE_NOT_NEEDED;
@@ -148,6 +158,8 @@ static enum p2p_gate_state gate_iommu(const struct checking *c, char *buf, size_
         enum p2p_gate_state blocked, mask;
 
         blocked = from_constraint(c, P2P_CONSTRAINT_IOMMU_BLOCKED, buf, size);
+        if (blocked == P2P_GATE_PASSED)
+                blocked = from_constraint(c, P2P_CONSTRAINT_RESERVED_REGION, buf, size);
         if (blocked != P2P_GATE_PASSED)
                 return blocked;
         mask = from_constraint(c, P2P_CONSTRAINT_DMA_MASK, buf, size);
@@ -157,6 +169,28 @@ static enum p2p_gate_state gate_iommu(const struct checking *c, char *buf, size_
         if (mask == P2P_GATE_UNKNOWN && c->m->functions[c->client].driver_why == P2P_WHY_ABSENT)
                 return P2P_GATE_PASSED;
         return mask;
+}
+
+/* The kernel answers from its cache, so what it may hold there decides as much as the facts do; and
+ * nothing shows whether it was asked about this pair. */
+static enum p2p_gate_state kernel_may_differ(const struct checking *c, char *buf, size_t size)
+{
+        const struct p2p_function *functions = c->m->functions;
+        struct p2p_constraint constraint = {
+                .kind = P2P_CONSTRAINT_STALE_KERNEL_CACHE,
+                .function = c->provider,
+                .bar_index = P2P_NONE,
+        };
+
+        if (c->params->rules->choice != P2P_RULES_RUNNING)
+                return P2P_GATE_PASSED;
+        constraint.detail =
+                p2p_kernel_cache_older_maps(c->params->kernel_cache, functions[c->provider].address,
+                                            functions[c->client].address, c->check->decision.map);
+        if (constraint.detail == 0)
+                return P2P_GATE_PASSED;
+        (void)p2p_constraint_format(c->m, &constraint, buf, size);
+        return P2P_GATE_UNKNOWN;
 }
 
 static enum p2p_gate_state gate_kernel(const struct checking *c, char *buf, size_t size)
@@ -174,16 +208,18 @@ static enum p2p_gate_state gate_kernel(const struct checking *c, char *buf, size
                                p2p_text_why(p2pdma.why));
                 return P2P_GATE_UNKNOWN;
         }
-        return from_constraint(c, P2P_CONSTRAINT_KERNEL_WITHOUT_P2PDMA, buf, size);
+        if (p2pdma.val == 0)
+                return from_constraint(c, P2P_CONSTRAINT_KERNEL_WITHOUT_P2PDMA, buf, size);
+        return kernel_may_differ(c, buf, size);
 }
 
 static void pass_gates(struct checking *c)
 {
         static const gate_fn gates[P2P_GATE_MAX] = {
-                [P2P_GATE_PRESENT] = gate_present,         [P2P_GATE_BAR] = gate_bar,
-                [P2P_GATE_DECODING] = gate_decoding,       [P2P_GATE_ACS] = gate_acs,
-                [P2P_GATE_HOST_BRIDGE] = gate_host_bridge, [P2P_GATE_IOMMU] = gate_iommu,
-                [P2P_GATE_KERNEL] = gate_kernel,
+                [P2P_GATE_PRESENT] = gate_present,   [P2P_GATE_BAR] = gate_bar,
+                [P2P_GATE_DECODING] = gate_decoding, [P2P_GATE_LINK] = gate_link,
+                [P2P_GATE_ACS] = gate_acs,           [P2P_GATE_HOST_BRIDGE] = gate_host_bridge,
+                [P2P_GATE_IOMMU] = gate_iommu,       [P2P_GATE_KERNEL] = gate_kernel,
         };
         struct p2p_check *check = c->check;
         char because[sizeof(check->because)];
@@ -203,14 +239,14 @@ static void pass_gates(struct checking *c)
         }
 }
 
-void p2p_check_pair(const struct p2p_machine *m, const struct p2p_rules *rules, uint32_t provider,
-                    uint32_t client, struct p2p_check *ret)
+void p2p_check_pair(const struct p2p_check_params *params, struct p2p_check *ret)
 {
         struct p2p_constraint constraints[P2P_CONSTRAINTS_MAX];
         struct checking c = {
-                .m = m,
-                .provider = provider,
-                .client = client,
+                .params = params,
+                .m = params->machine,
+                .provider = params->provider,
+                .client = params->client,
                 .constraints = constraints,
                 .check = ret,
         };
@@ -218,12 +254,12 @@ void p2p_check_pair(const struct p2p_machine *m, const struct p2p_rules *rules, 
         *ret = (struct p2p_check){.overall = P2P_GATE_PASSED, .stopped_at = P2P_GATE_MAX};
         for (enum p2p_gate g = 0; g < P2P_GATE_MAX; g++)
                 ret->gates[g] = P2P_GATE_NOT_REACHED;
-        p2p_decide(m, rules, provider, client, NULL, NULL, &ret->decision);
+        p2p_decide(c.m, params->rules, c.provider, c.client, NULL, NULL, &ret->decision);
         c.n_constraints = p2p_constraints_collect(
                 &(struct p2p_constraints_params){
-                        .m = m,
-                        .provider = provider,
-                        .client = client,
+                        .m = c.m,
+                        .provider = c.provider,
+                        .client = c.client,
                 },
                 constraints);
         pass_gates(&c);

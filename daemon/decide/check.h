@@ -4,21 +4,26 @@
 /*
  * Is a pair fit for use: the gates in order. The first one that fails is named, later ones are not
  * reached. A gate that is unknown does not end the check: a later one that fails is the clearer
- * answer.
+ * answer. Nothing here needs a driver: before one is bound, the facts of config space decide.
  */
 
 #include "decide.h"
+#include "kernel-cache.h"
 #include "rules.h"
 
 enum p2p_gate {
         P2P_GATE_PRESENT,  /* both functions answer config reads */
-        P2P_GATE_BAR,      /* provider has a memory BAR, assigned */
+        P2P_GATE_BAR,      /* provider has a memory BAR, assigned, and as large as asked for */
         P2P_GATE_DECODING, /* provider's memory decoding is on */
-        P2P_GATE_ACS, /* nothing redirects, or the host bridge takes what is redirected; not needed
-                         without a common bridge */
-        P2P_GATE_HOST_BRIDGE, /* only asked where traffic goes there */
-        P2P_GATE_IOMMU,       /* client's group not blocked, DMA mask reaches */
-        P2P_GATE_KERNEL,      /* the kernel has P2PDMA: built in, and not older than that */
+        P2P_GATE_LINK, /* every link that the traffic takes runs as fast and as wide as both of its
+                          ends can; not needed where the caller allows less, or without a link */
+        P2P_GATE_ACS,  /* nothing redirects, or the host bridge takes what is redirected; not needed
+                          without a common bridge */
+        P2P_GATE_HOST_BRIDGE, /* only asked where traffic goes there: it takes reads and writes */
+        P2P_GATE_IOMMU,  /* client's group not blocked, DMA mask reaches, no reserved region in the
+                            way */
+        P2P_GATE_KERNEL, /* the kernel has P2PDMA: built in, and not older than that; unknown where
+                            it may still hold another verdict from before */
         P2P_GATE_MAX,
 };
 
@@ -40,10 +45,19 @@ struct p2p_check {
         enum p2p_gate_state overall; /* PASSED, FAILED or UNKNOWN */
         enum p2p_gate stopped_at; /* the gate that failed, else the first unknown one; P2P_GATE_MAX:
                                      none */
-        char because[256];        /* one sentence on stopped_at, or "" */
+        char because[320];        /* one sentence on stopped_at, or "" */
         struct p2p_decision decision;
 };
 
-/* provider and client are indices into m (asserted). */
-void p2p_check_pair(const struct p2p_machine *m, const struct p2p_rules *rules, uint32_t provider,
-                    uint32_t client, struct p2p_check *ret);
+struct p2p_check_params {
+        const struct p2p_machine *machine;
+        const struct p2p_rules *rules;
+        uint32_t provider, client; /* indices into the machine (asserted) */
+        uint64_t min_bar_bytes;    /* of one BAR of the provider; 0: any size will do */
+        bool allow_slow_link;      /* nobody asks how the links are trained */
+        /* What the running kernel may still hold; NULL: nothing. Counts under its own rules only:
+         * another kernel begins without. */
+        const struct p2p_kernel_cache *kernel_cache;
+};
+
+void p2p_check_pair(const struct p2p_check_params *params, struct p2p_check *ret);

@@ -114,3 +114,22 @@ struct p2p_fact p2p_function_uplink_best_mbps(const struct p2p_machine *m, uint3
         }
         return unknown_not_absent(p2p_link_mbps(speed, width));
 }
+
+bool p2p_function_uplink_ends(const struct p2p_machine *m, uint32_t function,
+                              const struct p2p_function **ret_own,
+                              const struct p2p_function **ret_port)
+{
+        const struct p2p_function *f = &m->functions[function];
+
+        assert(function < m->n_functions);
+        if (f->is_vf && f->physfn != P2P_NONE)
+                f = &m->functions[f->physfn];
+        if (link_is_below(f) || is_integrated(f) || p2p_fact_is_absent(f->port_type))
+                return false;
+        if (f->parent == P2P_NONE && f->parent_why == P2P_WHY_KNOWN &&
+            !p2p_fact_is_known(f->port_type))
+                return false;
+        *ret_own = f;
+        *ret_port = port_above(m, f);
+        return true;
+}

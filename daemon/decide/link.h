@@ -17,3 +17,11 @@ struct p2p_fact p2p_function_uplink_mbps(const struct p2p_machine *m, uint32_t f
 
 /* The same link at the best speed and width that both of its ends can do. */
 struct p2p_fact p2p_function_uplink_best_mbps(const struct p2p_machine *m, uint32_t function);
+
+/* The functions at the two ends of the link towards the root whose registers tell of it: the
+ * function itself, or of a virtual one its physical one; and the port above, or NULL where that is
+ * none that tells. An endpoint on a root bus, as virtual machines show them, has a link whose other
+ * end cannot be seen. false: there is no PCI Express link on the way up. */
+bool p2p_function_uplink_ends(const struct p2p_machine *m, uint32_t function,
+                              const struct p2p_function **ret_own,
+                              const struct p2p_function **ret_port);

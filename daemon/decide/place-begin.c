@@ -6,6 +6,9 @@
 
 #include "decide/place-search.h"
 
+/* The work of a short search: a millisecond or two. */
+#define SHORT 200000U
+
 /* How many members of a class lie above a function. */
 static uint32_t n_above(const struct place_model *model, uint32_t class, uint32_t function)
 {
@@ -78,9 +81,8 @@ static bool has(const uint32_t *functions, uint32_t n, uint32_t function)
         return false;
 }
 
-/* The lowest member above `after` that serves so many, and not this item. */
-static uint32_t find_member(const struct place_search *s, uint32_t class, uint32_t after,
-                            uint32_t uses, const uint32_t *mine, uint32_t n_mine)
+uint32_t place_find_member(const struct place_search *s, uint32_t class, uint32_t after,
+                           uint32_t uses, const uint32_t *mine, uint32_t n_mine)
 {
         const struct place_class *c = &s->model->classes[class];
         const uint32_t role = uses == 0 ? 0 : PLACE_ROLE_RULE(s->at.rule);
@@ -109,7 +111,7 @@ static enum place_found fill_with(struct place_search *s, struct filling *f, uin
                                   uint32_t class, uint32_t uses)
 {
         const struct place_position at = s->at;
-        const uint32_t function = find_member(s, class, f->last, uses, f->taken, f->n_taken);
+        const uint32_t function = place_find_member(s, class, f->last, uses, f->taken, f->n_taken);
         const struct place_pick pick = {
                 .class = class,
                 .uses = uses,
@@ -200,22 +202,61 @@ static enum place_found begin_companions(struct place_search *s, const uint32_t 
         return place_go_on(s);
 }
 
-enum place_found place_search_run(struct place_search *s, const struct place_bounds *bounds,
-                                  const struct place_choice *begin, struct place_found_choice *ret)
+/* One search from the beginning, with so much work at most. */
+static enum place_found search_for(struct place_search *s, const struct place_bounds *bounds,
+                                   const struct place_choice *begin, uint64_t work,
+                                   struct place_found_choice *ret)
 {
         const uint32_t n_items = s->model->request->n_items;
         const uint32_t n_begun = begin->n < n_items ? begin->n : n_items;
         enum place_found found = PLACE_FOUND_NO;
 
-        if (s->work >= s->work_max)
-                return PLACE_FOUND_GAVE_UP;
         s->work += s->model->n_classes + s->model->n_used_links;
-        s->work_end = s->work + (s->work_max - s->work) / 3 + 1;
+        s->work_end = s->work + work + 1;
         place_search_set_bounds(s, bounds);
         place_search_clear(s);
         if (begin_items(s, begin->functions, n_begun))
                 found = begin_companions(s, &begin->functions[n_begun], begin->n - n_begun);
         if (found == PLACE_FOUND_YES)
                 place_search_end(s, begin, ret);
+        return found;
+}
+
+static enum place_found fall_back(struct place_search *s, const struct place_bounds *bounds,
+                                  struct place_found_choice *ret)
+{
+        place_search_set_bounds(s, bounds);
+        if (!s->greedy.is_made)
+                place_greedy_make(s);
+        if (!place_greedy_meets_bounds(s))
+                return PLACE_FOUND_GAVE_UP;
+        memcpy(ret->functions, s->greedy.best, s->greedy.n_functions * sizeof(*ret->functions));
+        ret->share = s->greedy.share;
+        ret->n_numa = s->greedy.n_numa;
+        return PLACE_FOUND_YES;
+}
+
+/* A third of what is left. */
+static uint64_t work_for_one(const struct place_search *s)
+{
+        return s->work < s->work_max ? (s->work_max - s->work) / 3 : 0;
+}
+
+enum place_found place_search_run(struct place_search *s, const struct place_bounds *bounds,
+                                  const struct place_choice *begin, struct place_found_choice *ret)
+{
+        const uint64_t work = work_for_one(s);
+        enum place_found found = PLACE_FOUND_GAVE_UP;
+
+        if (begin->n > 0)
+                return work > 0 ? search_for(s, bounds, begin, work, ret) : found;
+        /* Most searches are short. For the others it is worth while to look at what can be had
+         * without going back, first. */
+        if (work > 0)
+                found = search_for(s, bounds, begin, work < SHORT ? work : SHORT, ret);
+        if (found == PLACE_FOUND_GAVE_UP)
+                found = fall_back(s, bounds, ret);
+        if (found == PLACE_FOUND_GAVE_UP && work > SHORT && work_for_one(s) > 0)
+                found = search_for(s, bounds, begin, work_for_one(s), ret);
         return found;
 }

@@ -15,13 +15,13 @@ struct ending {
         bool items_open;    /* some were left to the search */
 };
 
-static uint32_t *companions_of(const struct ending *e, uint32_t group, uint32_t rule)
+uint32_t *place_companions_of(const struct place_search *s, uint32_t *functions, uint32_t group,
+                              uint32_t rule)
 {
-        const struct place_model *model = e->s->model;
-        uint32_t *at = &e->out[e->s->n_items + group * model->n_per_item];
+        uint32_t *at = &functions[s->n_items + group * s->model->n_per_item];
 
         for (uint32_t i = 0; i < rule; i++)
-                at += e->s->rules[i].n;
+                at += s->rules[i].n;
         return at;
 }
 
@@ -56,7 +56,7 @@ static uint32_t find_spare_item(const struct ending *e, const struct place_class
 
 static bool has_taken(const struct ending *e, const struct place_pick *pick, uint32_t function)
 {
-        const uint32_t *mine = companions_of(e, pick->group, pick->rule);
+        const uint32_t *mine = place_companions_of(e->s, e->out, pick->group, pick->rule);
 
         for (uint32_t i = 0; i < e->s->rules[pick->rule].n && mine[i] != P2P_NONE; i++)
                 if (mine[i] == function)
@@ -108,7 +108,7 @@ static void replay(struct ending *e)
                         s->role[f] = PLACE_ROLE_RULE(pick->rule);
                         s->uses[f]++;
                 }
-                append(companions_of(e, pick->group, pick->rule), f);
+                append(place_companions_of(e->s, e->out, pick->group, pick->rule), f);
         }
 }
 
@@ -129,24 +129,21 @@ static void swap(uint32_t *a, uint32_t *b, uint32_t n)
         }
 }
 
-/* Items ascending, each with its companions; companions ascending within their rule. */
-static void put_in_order(struct ending *e)
+void place_put_in_order(const struct place_search *s, uint32_t *functions)
 {
-        const uint32_t n_items = e->s->n_items;
-
-        for (uint32_t i = 1; i < n_items; i++)
-                for (uint32_t j = i; j > 0 && e->out[j] < e->out[j - 1]; j--) {
-                        swap(&e->out[j], &e->out[j - 1], 1);
-                        swap(companions_of(e, j, 0), companions_of(e, j - 1, 0),
-                             e->s->model->n_per_item);
+        for (uint32_t i = 1; i < s->n_items; i++)
+                for (uint32_t j = i; j > 0 && functions[j] < functions[j - 1]; j--) {
+                        swap(&functions[j], &functions[j - 1], 1);
+                        swap(place_companions_of(s, functions, j, 0),
+                             place_companions_of(s, functions, j - 1, 0), s->model->n_per_item);
                 }
-        for (uint32_t i = 0; i < n_items; i++)
-                for (uint32_t rule = 0; rule < e->s->bounds.n_rules; rule++)
-                        qsort(companions_of(e, i, rule), e->s->rules[rule].n, sizeof(*e->out),
-                              compare_functions);
+        for (uint32_t i = 0; i < s->n_items; i++)
+                for (uint32_t rule = 0; rule < s->bounds.n_rules; rule++)
+                        qsort(place_companions_of(s, functions, i, rule), s->rules[rule].n,
+                              sizeof(*functions), compare_functions);
 }
 
-static struct place_share share_of(const struct place_search *s)
+struct place_share place_share_of(const struct place_search *s)
 {
         struct place_share least = {.unlimited = true};
 
@@ -175,7 +172,7 @@ void place_search_end(struct place_search *s, const struct place_choice *begin,
                 e.last_item = begin->functions[(begin->n < n_items ? begin->n : n_items) - 1];
         e.items_open = begin->n < n_items;
         replay(&e);
-        put_in_order(&e);
-        ret->share = share_of(s);
+        place_put_in_order(s, e.out);
+        ret->share = place_share_of(s);
         ret->n_numa = s->n_numa;
 }

@@ -22,10 +22,11 @@ struct to_come {
 
 static const uint64_t seeds[2] = {0x2545f4914f6cdd1dU, 0xa0761d6478bd642fU};
 
+/* The type is mixed on its own: small numbers as types and words would make up for each other. */
 static void add(struct place_key *sum, uint64_t type, uint64_t word)
 {
         for (unsigned i = 0; i < 2; i++)
-                sum->half[i] += place_mix(type ^ seeds[i], word);
+                sum->half[i] += place_mix(place_mix(seeds[i], type), word);
 }
 
 static uint32_t least(uint32_t a, uint32_t b)

@@ -182,12 +182,14 @@ struct place_search *place_search_free(struct place_search *s);
 
 /*
  * Is there a choice within the bounds that begins with these functions (whose order must be that of
- * a choice)? Yes: *ret is one. Gave up: a third of the work that was left was not enough.
+ * a choice)? Yes: *ret is one. Gave up: a third of the work that was left was not enough, and, if
+ * begin is empty, no choice of place-greedy.c is within the bounds.
  */
 enum place_found place_search_run(struct place_search *s, const struct place_bounds *bounds,
                                   const struct place_choice *begin, struct place_found_choice *ret);
 
 uint64_t place_search_work(const struct place_search *s);
+bool place_search_is_out(const struct place_search *s); /* no work is left */
 
 /* <0, 0, >0: a leaves each flow less, as much, more. */
 int place_share_compare(const struct place_share *a, const struct place_share *b);

@@ -52,9 +52,8 @@ static bool load_up(struct place_search *s, uint32_t node, uint32_t end, int32_t
         return fits;
 }
 
-/* Adds the flows of a pair, one each way, or takes them off (n -1): what goes up a link one way
- * comes down it the other. Returns if all links still carry theirs. */
-static bool load_pair(struct place_search *s, uint32_t item, uint32_t other, int32_t n)
+/* What goes up a link one way comes down it the other. */
+bool place_load_pair(struct place_search *s, uint32_t item, uint32_t other, int32_t n)
 {
         const struct place_model *model = s->model;
         const struct place_class *a = &model->classes[item], *b = &model->classes[other];
@@ -84,13 +83,13 @@ bool place_numa_blocked(const struct place_search *s, uint32_t numa)
         return numa != P2P_NONE && s->n_on_numa[numa] == 0 && s->n_numa >= s->bounds.numa_max;
 }
 
-static void enter_numa(struct place_search *s, uint32_t numa)
+void place_enter_numa(struct place_search *s, uint32_t numa)
 {
         if (numa != P2P_NONE && s->n_on_numa[numa]++ == 0)
                 s->n_numa++;
 }
 
-static void leave_numa(struct place_search *s, uint32_t numa)
+void place_leave_numa(struct place_search *s, uint32_t numa)
 {
         if (numa != P2P_NONE && --s->n_on_numa[numa] == 0)
                 s->n_numa--;
@@ -137,7 +136,7 @@ bool place_use_allowed(const struct place_search *s, uint32_t rule, uint32_t use
         return uses < r->uses_each || (uses == r->uses_each && r->n_over < r->n_over_max);
 }
 
-static void note_use(struct place_search *s, uint32_t rule, uint32_t uses, int32_t change)
+void place_note_use(struct place_search *s, uint32_t rule, uint32_t uses, int32_t change)
 {
         struct place_rule_state *r = &s->rules[rule];
 
@@ -153,13 +152,13 @@ bool place_take_companion(struct place_search *s, const struct place_pick *pick,
 {
         const uint32_t item = s->group_class[pick->group];
 
-        note_use(s, pick->rule, pick->uses, 1);
+        place_note_use(s, pick->rule, pick->uses, 1);
         if (pick->uses == 0)
                 take_from(s, pick->class, ret);
         move_serving(s, pick->rule, pick->class, pick->uses, -1);
         move_serving(s, pick->rule, pick->class, pick->uses + 1, 1);
-        enter_numa(s, s->model->classes[pick->class].numa);
-        return load_pair(s, item, pick->class, 1);
+        place_enter_numa(s, s->model->classes[pick->class].numa);
+        return place_load_pair(s, item, pick->class, 1);
 }
 
 void place_return_companion(struct place_search *s, const struct place_pick *pick,
@@ -167,13 +166,13 @@ void place_return_companion(struct place_search *s, const struct place_pick *pic
 {
         const uint32_t item = s->group_class[pick->group];
 
-        (void)load_pair(s, item, pick->class, -1);
-        leave_numa(s, s->model->classes[pick->class].numa);
+        (void)place_load_pair(s, item, pick->class, -1);
+        place_leave_numa(s, s->model->classes[pick->class].numa);
         move_serving(s, pick->rule, pick->class, pick->uses + 1, -1);
         move_serving(s, pick->rule, pick->class, pick->uses, 1);
         if (pick->uses == 0)
                 give_back(s, pick->class, *saved);
-        note_use(s, pick->rule, pick->uses, -1);
+        place_note_use(s, pick->rule, pick->uses, -1);
 }
 
 bool place_take_item(struct place_search *s, uint32_t class, struct place_saved *ret)
@@ -183,9 +182,9 @@ bool place_take_item(struct place_search *s, uint32_t class, struct place_saved 
         take_from(s, class, ret);
         s->n_items_free[class] = ret->n_items_free - 1;
         s->group_class[s->n_groups++] = class;
-        enter_numa(s, s->model->classes[class].numa);
+        place_enter_numa(s, s->model->classes[class].numa);
         for (uint32_t i = 0; i < s->n_clients; i++)
-                fits &= load_pair(s, class, s->model->client_classes[i], 1);
+                fits &= place_load_pair(s, class, s->model->client_classes[i], 1);
         return fits;
 }
 
@@ -194,8 +193,8 @@ void place_return_item(struct place_search *s, const struct place_saved *saved)
         const uint32_t class = s->group_class[--s->n_groups];
 
         for (uint32_t i = 0; i < s->n_clients; i++)
-                (void)load_pair(s, class, s->model->client_classes[i], -1);
-        leave_numa(s, s->model->classes[class].numa);
+                (void)place_load_pair(s, class, s->model->client_classes[i], -1);
+        place_leave_numa(s, s->model->classes[class].numa);
         give_back(s, class, *saved);
 }
 
@@ -346,22 +345,38 @@ static uint32_t room_of(const struct place_search *s, uint32_t class)
         return link == P2P_NONE ? UINT32_MAX : s->limit[link] - s->load[link];
 }
 
+bool place_may_take_item(const struct place_search *s, uint32_t row)
+{
+        const uint32_t class = s->model->rows[row];
+        const struct place_class *c = &s->model->classes[class];
+        uint32_t n_flows = s->n_clients;
+
+        for (uint32_t i = 0; i < s->bounds.n_rules; i++)
+                n_flows += s->rules[i].n;
+        return s->is_usable[row] && !place_numa_blocked(s, c->numa) &&
+               (c->client != P2P_NONE || room_of(s, class) >= n_flows);
+}
+
 /* Are there items left that could carry all their flows, were they alone. */
 static bool has_enough_items(const struct place_search *s)
 {
         const struct place_model *model = s->model;
-        uint32_t n = s->n_groups, n_flows = s->n_clients;
+        uint32_t n = s->n_groups;
 
-        for (uint32_t i = 0; i < s->bounds.n_rules; i++)
-                n_flows += s->rules[i].n;
-        for (uint32_t row = s->at.row; row < model->n_rows && n < s->n_items; row++) {
-                const uint32_t class = model->rows[row];
-
-                if (s->is_usable[row] && !place_numa_blocked(s, model->classes[class].numa) &&
-                    (model->classes[class].client != P2P_NONE || room_of(s, class) >= n_flows))
-                        n += s->n_items_free[class];
-        }
+        for (uint32_t row = s->at.row; row < model->n_rows && n < s->n_items; row++)
+                if (place_may_take_item(s, row))
+                        n += s->n_items_free[model->rows[row]];
         return n >= s->n_items;
+}
+
+uint32_t place_n_companions(const struct place_search *s, uint32_t class, uint32_t first_row)
+{
+        const uint32_t room = room_of(s, class);
+
+        if (s->last_row[class] == P2P_NONE || s->last_row[class] < first_row ||
+            place_numa_blocked(s, s->model->classes[class].numa))
+                return 0;
+        return s->n_free[class] < room ? s->n_free[class] : room;
 }
 
 /* Are there, for each rule, companions left that could carry a flow. Those that are shared may
@@ -373,13 +388,9 @@ static bool has_enough_companions(const struct place_search *s)
         const uint32_t first_row = place_first_row(s);
 
         for (uint32_t c = 0; c < model->n_classes; c++) {
-                const uint32_t room = room_of(s, c);
-                const uint32_t n = s->n_free[c] < room ? s->n_free[c] : room;
+                const uint32_t n = place_n_companions(s, c, first_row);
 
-                if (n == 0 || s->last_row[c] == P2P_NONE || s->last_row[c] < first_row ||
-                    place_numa_blocked(s, model->classes[c].numa))
-                        continue;
-                for (uint32_t i = 0; i < s->bounds.n_rules; i++)
+                for (uint32_t i = 0; n > 0 && i < s->bounds.n_rules; i++)
                         if (model->classes[c].roles & PLACE_ROLE_RULE(i))
                                 n_left[i] += n;
         }
@@ -406,7 +417,10 @@ enum place_found place_go_on(struct place_search *s)
         key = place_key_compute(s);
         if (place_key_is_noted(s, key))
                 return PLACE_FOUND_NO;
-        found = s->at.group == s->n_groups ? pick_item(s) : pick_companion(s);
+        if (!place_cuts_allow(s))
+                found = PLACE_FOUND_NO;
+        else
+                found = s->at.group == s->n_groups ? pick_item(s) : pick_companion(s);
         if (found == PLACE_FOUND_NO)
                 place_key_note(s, key);
         return found;

@@ -39,6 +39,28 @@ struct place_rule_state {
         uint32_t n_levels; /* uses of those that may serve one more are below this */
 };
 
+/* The best choice that was found without going back, place-greedy.c. */
+struct place_greedy {
+        bool is_made;  /* with the bounds of now, but for share and numa_max */
+        bool is_found; /* the rest is set */
+        uint32_t *best, *now;
+        uint32_t n_functions;
+        struct place_share share;
+        uint32_t n_numa;
+        bool *has_failed; /* by class: scratch */
+};
+
+/* See place-cut.c. */
+struct place_side;
+struct place_cuts {
+        uint32_t n;
+        uint32_t *link;           /* by cut */
+        uint32_t *of;             /* by class: the cut above it, or n */
+        bool *is_outside;         /* by class: as an item it is served from outside only */
+        bool *is_far;             /* by class: as a companion it serves outside only */
+        struct place_side *sides; /* by cut, and one more: scratch */
+};
+
 struct place_search {
         const struct place_model *model;
         uint64_t work, work_max, work_end;
@@ -64,6 +86,9 @@ struct place_search {
         struct place_pick *picks;
         uint32_t n_picks;
         struct place_position at;
+
+        struct place_greedy greedy;
+        struct place_cuts cuts;
 
         /* By function: what the beginning of the choice does with it. */
         uint32_t *role; /* 0: nothing; else one PLACE_ROLE_... */
@@ -92,6 +117,19 @@ bool place_take_companion(struct place_search *s, const struct place_pick *pick,
 void place_return_companion(struct place_search *s, const struct place_pick *pick,
                             const struct place_saved *saved);
 
+/* The parts of these that can be undone in any order. A pair's flows, one each way, are added (n 1)
+ * or taken off (n -1): returns if all links still carry theirs. uses: before it serves one more
+ * (change 1), or after it serves one less (-1). */
+bool place_load_pair(struct place_search *s, uint32_t item, uint32_t other, int32_t n);
+void place_enter_numa(struct place_search *s, uint32_t numa);
+void place_leave_numa(struct place_search *s, uint32_t numa);
+void place_note_use(struct place_search *s, uint32_t rule, uint32_t uses, int32_t change);
+
+/* The lowest member above `after` (P2P_NONE: of all) that serves so many by s->at.rule, and none of
+ * mine. */
+uint32_t place_find_member(const struct place_search *s, uint32_t class, uint32_t after,
+                           uint32_t uses, const uint32_t *mine, uint32_t n_mine);
+
 /* Completes the choice from where it stands. Yes: the picks stay as they are. */
 enum place_found place_go_on(struct place_search *s);
 
@@ -102,6 +140,29 @@ void place_search_clear(struct place_search *s);
 /* After a yes: which functions the picks stand for. */
 void place_search_end(struct place_search *s, const struct place_choice *begin,
                       struct place_found_choice *ret);
+
+/* Parts of a whole choice: a group's companions of a rule; what it leaves to each flow. */
+uint32_t *place_companions_of(const struct place_search *s, uint32_t *functions, uint32_t group,
+                              uint32_t rule);
+struct place_share place_share_of(const struct place_search *s);
+/* Items ascending, each with its companions; companions ascending within their rule. */
+void place_put_in_order(const struct place_search *s, uint32_t *functions);
+
+/* Can an item be taken from that row; it could carry all its flows, were it alone. */
+bool place_may_take_item(const struct place_search *s, uint32_t row);
+/* How many new companions of a class can carry a flow for items from first_row on. */
+uint32_t place_n_companions(const struct place_search *s, uint32_t class, uint32_t first_row);
+
+/* Of s->cuts. 0 or -ENOMEM, deinit in any case. */
+int place_cuts_init(struct place_search *s);
+void place_cuts_deinit(struct place_cuts *cuts);
+/* False: what is still to come cannot go over the uplinks, whatever is picked. */
+bool place_cuts_allow(struct place_search *s);
+
+/* Makes s->greedy for the bounds that are set; the state of the search is spoilt. Takes more work
+ * than is left only for what is never left out: two choices by address. */
+void place_greedy_make(struct place_search *s);
+bool place_greedy_meets_bounds(const struct place_search *s);
 
 #define PLACE_NOTED_MIN 4096U   /* powers of two, */
 #define PLACE_NOTED_MAX 262144U /* the second 8 * 8 times the first */

@@ -97,6 +97,8 @@ static enum place_found loosen_from(struct place_solver *s, struct place_bounds 
                         return found;
                 if (found == PLACE_FOUND_GAVE_UP)
                         best = found;
+                if (best == PLACE_FOUND_GAVE_UP && place_search_is_out(s->search))
+                        break;
         }
         return best;
 }

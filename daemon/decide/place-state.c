@@ -35,10 +35,15 @@ int place_search_new(const struct place_model *model, uint64_t work_max, struct 
         s->noted = calloc(PLACE_NOTED_MIN, sizeof(*s->noted));
         s->sums = calloc(n_nodes, sizeof(*s->sums));
         s->link_sums = calloc(n_nodes, sizeof(*s->link_sums));
+        s->greedy.n_functions = n_items * (1 + model->n_per_item);
+        s->greedy.best = calloc((size_t)s->greedy.n_functions + 1, sizeof(*s->greedy.best));
+        s->greedy.now = calloc((size_t)s->greedy.n_functions + 1, sizeof(*s->greedy.now));
+        s->greedy.has_failed = calloc(n_classes, sizeof(*s->greedy.has_failed));
         s->link_most = calloc(n_links, sizeof(*s->link_most));
         if (!s->limit || !s->is_usable || !s->last_row || !s->load || !s->n_free ||
             !s->n_items_free || !s->n_on_numa || !s->group_class || !s->picks || !s->role ||
-            !s->uses || !s->noted || !s->sums || !s->link_sums || !s->link_most) {
+            !s->uses || !s->noted || !s->sums || !s->link_sums || !s->link_most ||
+            !s->greedy.best || !s->greedy.now || !s->greedy.has_failed || place_cuts_init(s) < 0) {
                 place_search_free(s);
                 return -ENOMEM;
         }
@@ -76,6 +81,10 @@ struct place_search *place_search_free(struct place_search *s)
         free(s->sums);
         free(s->link_sums);
         free(s->link_most);
+        place_cuts_deinit(&s->cuts);
+        free(s->greedy.best);
+        free(s->greedy.now);
+        free(s->greedy.has_failed);
         for (uint32_t i = 0; i < P2P_PLACE_RULES_MAX; i++)
                 free(s->n_serving[i]);
         free(s);
@@ -85,6 +94,11 @@ struct place_search *place_search_free(struct place_search *s)
 uint64_t place_search_work(const struct place_search *s)
 {
         return s->work;
+}
+
+bool place_search_is_out(const struct place_search *s)
+{
+        return s->work >= s->work_max;
 }
 
 /* Can the item have all companions it needs, and all clients, were it alone. */
@@ -186,6 +200,9 @@ void place_search_set_bounds(struct place_search *s, const struct place_bounds *
         const struct place_model *model = s->model;
         const bool ready = s->is_bound && same_pairs_allowed(&s->bounds, bounds);
 
+        if (!ready || memcmp(s->bounds.n_different, bounds->n_different,
+                             bounds->n_rules * sizeof(*bounds->n_different)) != 0)
+                s->greedy.is_made = s->greedy.is_found = false;
         s->bounds = *bounds;
         s->is_bound = true;
         s->n_items = model->request->n_items;
@@ -194,7 +211,7 @@ void place_search_set_bounds(struct place_search *s, const struct place_bounds *
         set_limits(s);
         if (!ready)
                 find_usable(s);
-        s->bounds_hash = place_mix(bounds->flags_refused, bounds->path_max);
+        s->bounds_hash = place_mix(place_mix(1, bounds->flags_refused), bounds->path_max);
         s->bounds_hash = place_mix(s->bounds_hash, bounds->n_rules);
         s->bounds_hash = place_mix(s->bounds_hash, bounds->without_clients);
         s->bounds_hash = place_mix(s->bounds_hash, bounds->numa_max == P2P_NONE);

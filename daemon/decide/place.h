@@ -29,6 +29,13 @@
  *      rule.
  * Two choices differ if an item differs or a companion of an item does. So the order is total, and
  * the same question on the same machine has the same answer.
+ *
+ * Work. What is proven is exact. An answer that is not, because work_max was used up, is the best
+ * that was found; the first one is then, if no rule is shared, by points 1 to 4 no worse than these
+ * two choices, where they exist and the limits let them through: the items by address, upwards and
+ * downwards, and each in its turn with the companions that are left, rule by rule, with which
+ * traffic takes the fewest hops (verdicts.h), the lower address among equals. This holds for any
+ * work_max, also if that is too small for any search.
  */
 
 #include <stdbool.h>

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "serve/connection.h"
+#include "serve/job.h"
 #include "serve/methods.h"
 #include "serve/server-private.h"
 
@@ -26,6 +27,14 @@ void p2pd_call_stream(struct p2pd_call *call, struct p2pd_stream *stream,
         stream->free = free_stream;
         stream->snapshot = p2pd_snapshot_ref(call->snapshot);
         call->stream = stream;
+}
+
+void p2pd_call_submit(struct p2pd_call *call, struct p2pd_job *job)
+{
+        job->connection = call->connection;
+        p2pd_jobs_submit(call->server->jobs, job, p2pd_connection_uid(call->connection), false);
+        call->job = job;
+        call->waits_for = P2PD_WAIT_JOB;
 }
 
 int p2pd_refuse(struct p2pd_call *call, enum p2pd_refused kind,
@@ -103,20 +112,28 @@ int p2pd_call_run(struct p2pd_call *call)
  * what does not fit, never what is malformed.
  */
 
-static bool read_strings(struct p2p_json *value, struct p2pd_argument *argument)
+/* An array of which each element is of this type. */
+static bool read_array(struct p2p_json *value, enum p2p_json_type type,
+                       struct p2pd_argument *argument)
 {
         struct p2p_json_items items = {0};
         int r;
 
-        argument->strings = *value;
+        argument->array = *value;
         if (p2p_json_enter_array(value) < 0)
                 return false;
         while ((r = p2p_json_next_element(value, &items)) > 0) {
-                if (p2p_json_peek(value) != P2P_JSON_STRING || p2p_json_skip(value) < 0)
+                if (p2p_json_peek(value) != type || p2p_json_skip(value) < 0)
                         return false;
-                argument->n_strings++;
+                argument->n_elements++;
         }
         return r == 0;
+}
+
+static bool read_object(struct p2p_json *value, struct p2pd_argument *argument)
+{
+        argument->array = *value;
+        return p2p_json_peek(value) == P2P_JSON_OBJECT && p2p_json_skip(value) == 0;
 }
 
 static bool read_rules(struct p2p_json *value, struct p2pd_argument *argument)
@@ -156,10 +173,23 @@ static bool read_argument(struct p2pd_call *call, struct p2p_json *value,
         case P2PD_PARAMETER_STRING:
         case P2PD_PARAMETER_OPTIONAL_STRING:
                 return read_text(call, value, argument);
+        case P2PD_PARAMETER_INT:
+        case P2PD_PARAMETER_OPTIONAL_INT:
+                return p2p_json_read_int(value, &argument->number) == 0;
+        case P2PD_PARAMETER_STRINGS:
         case P2PD_PARAMETER_OPTIONAL_STRINGS:
-                return read_strings(value, argument);
+                return read_array(value, P2P_JSON_STRING, argument);
+        case P2PD_PARAMETER_OBJECT:
+        case P2PD_PARAMETER_OPTIONAL_OBJECT:
+                return read_object(value, argument);
+        case P2PD_PARAMETER_OPTIONAL_OBJECTS:
+                return read_array(value, P2P_JSON_OBJECT, argument);
         case P2PD_PARAMETER_OPTIONAL_RULES:
                 return read_rules(value, argument);
+        case P2PD_PARAMETER_OPTIONAL_BOOL:
+                return p2p_json_read_bool(value, &argument->yes) == 0;
+        case P2PD_PARAMETER_OPTIONAL_HEX:
+                return p2p_json_read_hex(value, &argument->hex) == 0;
         }
         return false;
 }
@@ -169,10 +199,10 @@ static int refuse_parameter(struct p2pd_call *call, struct p2pd_text name)
         return p2pd_refuse_text(call, P2PD_REFUSED_INVALID_PARAMETER, name);
 }
 
-static int read_members(struct p2pd_call *call, const struct p2pd_parameter *parameters, size_t n,
+static int read_members(struct p2pd_call *call, struct p2p_json *j,
+                        const struct p2pd_parameter *parameters, size_t n,
                         struct p2pd_argument *arguments)
 {
-        struct p2p_json *j = &call->message.parameters;
         bool seen[P2PD_PARAMETERS_MAX] = {false};
         struct p2p_json_items items = {0};
         struct p2p_json_slice key;
@@ -192,8 +222,16 @@ static int read_members(struct p2pd_call *call, const struct p2pd_parameter *par
         return r < 0 ? refuse_parameter(call, p2pd_text("parameters")) : 0;
 }
 
-int p2pd_call_parameters(struct p2pd_call *call, const struct p2pd_parameter *parameters, size_t n,
-                         struct p2pd_argument *arguments)
+static bool is_required(enum p2pd_parameter_type type)
+{
+        return type == P2PD_PARAMETER_STRING || type == P2PD_PARAMETER_INT ||
+               type == P2PD_PARAMETER_STRINGS || type == P2PD_PARAMETER_OBJECT;
+}
+
+/* j: NULL for an object without members. */
+static int read_all(struct p2pd_call *call, struct p2p_json *j,
+                    const struct p2pd_parameter *parameters, size_t n,
+                    struct p2pd_argument *arguments)
 {
         int r;
 
@@ -201,14 +239,38 @@ int p2pd_call_parameters(struct p2pd_call *call, const struct p2pd_parameter *pa
 
         for (size_t i = 0; i < n; i++)
                 arguments[i] = (struct p2pd_argument){.rules = call->server->status->rules};
-        if (call->message.has_parameters) {
-                r = read_members(call, parameters, n, arguments);
+        if (j) {
+                r = read_members(call, j, parameters, n, arguments);
                 if (r != 0)
                         return r;
         }
         for (size_t i = 0; i < n; i++)
-                if (parameters[i].type == P2PD_PARAMETER_STRING && !arguments[i].present)
+                if (!arguments[i].present && is_required(parameters[i].type))
                         return refuse_parameter(call, p2pd_text(parameters[i].name));
+        return 0;
+}
+
+int p2pd_call_parameters(struct p2pd_call *call, const struct p2pd_parameter *parameters, size_t n,
+                         struct p2pd_argument *arguments)
+{
+        return read_all(call, call->message.has_parameters ? &call->message.parameters : NULL,
+                        parameters, n, arguments);
+}
+
+int p2pd_call_members(struct p2pd_call *call, struct p2p_json *object,
+                      const struct p2pd_parameter *parameters, size_t n,
+                      struct p2pd_argument *arguments)
+{
+        return read_all(call, object, parameters, n, arguments);
+}
+
+int p2pd_call_copy_text(struct p2pd_call *call, struct p2pd_text text, const char *name, char *buf,
+                        size_t size)
+{
+        if (text.size >= size || memchr(text.data, '\0', text.size))
+                return refuse_parameter(call, p2pd_text(name));
+        memcpy(buf, text.data, text.size);
+        buf[text.size] = '\0';
         return 0;
 }
 
@@ -278,7 +340,7 @@ int p2pd_call_resolve_list(struct p2pd_call *call, const struct p2pd_argument *a
                            enum p2pd_default_list otherwise, uint32_t **ret, uint32_t *ret_n)
 {
         const struct p2pd_function_index *index = p2pd_server_index(call->server);
-        struct p2pd_function_list list = {.n = argument->n_strings};
+        struct p2pd_function_list list = {.n = argument->n_elements};
         uint32_t *functions;
         int r;
 
@@ -293,7 +355,7 @@ int p2pd_call_resolve_list(struct p2pd_call *call, const struct p2pd_argument *a
                 return -ENOMEM;
         if (!argument->present && list.n > 0)
                 memcpy(functions, list.functions, list.n * sizeof(*functions));
-        r = argument->present ? resolve_strings(call, argument->strings, functions) : 0;
+        r = argument->present ? resolve_strings(call, argument->array, functions) : 0;
         if (r != 0) {
                 free(functions);
                 return r;

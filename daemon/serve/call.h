@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "decide/rules.h"
+#include "serve/descriptor.h"
 #include "serve/function-index.h"
 #include "serve/json-writer.h"
 #include "serve/refusal.h"
@@ -18,7 +19,15 @@
 #include "snapshot.h"
 
 struct p2pd_connection;
+struct p2pd_job;
 struct p2pd_server;
+
+/* What a connection is told of as it happens, behind the first reply of a stream. */
+enum p2pd_events {
+        P2PD_EVENTS_NONE,
+        P2PD_EVENTS_MACHINE, /* generations */
+        P2PD_EVENTS_LEASES,
+};
 
 /* What p2pd_stream.produce returns while there is more to come. */
 #define P2PD_STREAM_MORE 1
@@ -34,11 +43,22 @@ struct p2pd_stream {
         void (*free)(struct p2pd_stream *stream);
         struct p2pd_snapshot *snapshot; /* what it speaks of, held */
         size_t bytes;                   /* what the method allocated for it, charged to the user */
-        bool then_events; /* the call does not end with the last piece: changes follow */
+        /* The call does not end with the last piece: what happens of this kind follows. */
+        enum p2pd_events then_events;
 };
 
 /* Accepts NULL; returns NULL. */
 struct p2pd_stream *p2pd_stream_free(struct p2pd_stream *stream);
+
+/* What a call waits for when its method answers later. */
+enum p2pd_wait {
+        P2PD_WAIT_NOTHING,
+        P2PD_WAIT_RESCAN,
+        P2PD_WAIT_TABLE, /* a newer generation of the shared table */
+        P2PD_WAIT_BAR,   /* a BAR to be registered, or not any more */
+        P2PD_WAIT_JOB,   /* what is computed in a thread */
+        P2PD_WAIT_LEASE, /* an operation on a lease */
+};
 
 struct p2pd_call {
         struct p2pd_server *server;
@@ -47,7 +67,9 @@ struct p2pd_call {
         struct p2pd_writer *writer;
         struct p2pd_snapshot *snapshot; /* the current one, lent */
         struct p2pd_stream *stream;     /* left by the method, or NULL */
-        bool waits;                     /* the method answers later (rescan) */
+        enum p2pd_wait waits_for;
+        struct p2pd_job *job;           /* submitted by the method, with P2PD_WAIT_JOB; or NULL */
+        struct p2pd_descriptor *passed; /* goes with the reply, left by the method; or NULL */
 };
 
 /* What methods and the functions below return besides 0 and a negative errno: an error was
@@ -74,14 +96,25 @@ void p2pd_call_stream(struct p2pd_call *call, struct p2pd_stream *stream,
                       int (*produce)(struct p2pd_stream *stream, struct p2pd_writer *w),
                       void (*free_stream)(struct p2pd_stream *stream));
 
+/* Submits the job (job.h), which becomes the call's; its answer is awaited. */
+void p2pd_call_submit(struct p2pd_call *call, struct p2pd_job *job);
+
 /*
  * Parameters
  */
 enum p2pd_parameter_type {
         P2PD_PARAMETER_STRING,
         P2PD_PARAMETER_OPTIONAL_STRING,
+        P2PD_PARAMETER_INT,
+        P2PD_PARAMETER_OPTIONAL_INT,
+        P2PD_PARAMETER_STRINGS,          /* []string */
         P2PD_PARAMETER_OPTIONAL_STRINGS, /* ?[]string */
+        P2PD_PARAMETER_OBJECT,
+        P2PD_PARAMETER_OPTIONAL_OBJECT,
+        P2PD_PARAMETER_OPTIONAL_OBJECTS, /* an array of them */
         P2PD_PARAMETER_OPTIONAL_RULES,   /* ?Rules */
+        P2PD_PARAMETER_OPTIONAL_BOOL,
+        P2PD_PARAMETER_OPTIONAL_HEX, /* ?string: "0x" and 1 to 16 hexadecimal digits */
 };
 
 struct p2pd_parameter {
@@ -89,22 +122,35 @@ struct p2pd_parameter {
         enum p2pd_parameter_type type;
 };
 
-#define P2PD_PARAMETERS_MAX 5U
+#define P2PD_PARAMETERS_MAX 14U
 
 /* The value of a parameter: the member of its type is meaningful if it is present. */
 struct p2pd_argument {
         bool present; /* given, and not null */
         struct p2pd_text text;
-        struct p2p_json strings; /* on the bracket of an array of strings */
-        uint32_t n_strings;
+        int64_t number;
+        uint64_t hex;                /* 0 if not present */
+        bool yes;                    /* false if not present */
+        struct p2p_json array;       /* on the bracket of an array or an object */
+        uint32_t n_elements;         /* of an array */
         enum p2p_rules_choice rules; /* if not present: the daemon's default */
 };
 
 /* Reads the call's parameters by this table, n at most P2PD_PARAMETERS_MAX (asserted); arguments
- * come in the order of the table. An unknown or repeated member, a wrong type or value, or a string
- * that is missing: InvalidParameter. 0 or P2PD_CALL_REFUSED. */
+ * come in the order of the table. An unknown or repeated member, a wrong type or value, or one
+ * that is missing and not optional: InvalidParameter. 0 or P2PD_CALL_REFUSED. */
 int p2pd_call_parameters(struct p2pd_call *call, const struct p2pd_parameter *parameters, size_t n,
                          struct p2pd_argument *arguments);
+
+/* The same for the members of an object within the parameters. Consumes it. */
+int p2pd_call_members(struct p2pd_call *call, struct p2p_json *object,
+                      const struct p2pd_parameter *parameters, size_t n,
+                      struct p2pd_argument *arguments);
+
+/* The text without NUL behind it as one with: InvalidParameter with this name if it holds a NUL or
+ * has more than size - 1 bytes. 0 or P2PD_CALL_REFUSED. */
+int p2pd_call_copy_text(struct p2pd_call *call, struct p2pd_text text, const char *name, char *buf,
+                        size_t size);
 
 /* The index of the function that is called so; otherwise FunctionNotFound or FunctionAmbiguous. 0,
  * P2PD_CALL_REFUSED or -ENOMEM. */

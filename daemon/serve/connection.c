@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "serve/call.h"
+#include "serve/descriptor.h"
+#include "serve/job.h"
 #include "serve/methods.h"
 #include "serve/notice.h"
 #include "serve/refusal.h"
@@ -25,10 +27,10 @@
 #define TURN_NSEC 100000U
 
 /*
- *  state       message            last piece sent to buffer   rescan over
+ *  state       message            last piece sent to buffer   what it waits for
  *  SERVING     answered: SERVING  -                           -
  *              stream: STREAMING
- *              rescan: WAITING
+ *              later: WAITING
  *  STREAMING   stays in the       SERVING, or MONITORING      -
  *  WAITING     input buffer       -                           SERVING
  *  MONITORING                     -                           -
@@ -38,7 +40,7 @@
 enum connection_state {
         CONNECTION_SERVING,    /* reads calls and answers them */
         CONNECTION_STREAMING,  /* an answer is being produced in pieces */
-        CONNECTION_WAITING,    /* for the end of a rescan */
+        CONNECTION_WAITING,    /* an answer comes later */
         CONNECTION_MONITORING, /* sends changes as they come */
         CONNECTION_CLOSED,
 };
@@ -76,6 +78,15 @@ struct p2pd_connection {
         struct p2pd_buffer out;
         struct p2pd_writer writer; /* to out */
         struct p2pd_stream *stream;
+
+        struct p2pd_descriptor *passed; /* goes with the byte at passed_at of out; or NULL */
+        size_t passed_at;
+
+        enum p2pd_wait waits_for; /* while WAITING */
+        struct p2pd_job *job;     /* likewise, or NULL */
+        enum p2pd_events told_of; /* while MONITORING */
+        struct p2pd_table_use table_use;
+        struct p2pd_lease_use lease_use;
 
         STAILQ_HEAD(, queued_notice) notices;
         size_t notice_sent;  /* bytes of the first one that are sent */
@@ -122,6 +133,8 @@ static void drop_first_notice(struct p2pd_connection *c)
 static void end_call(struct p2pd_connection *c)
 {
         c->stream = p2pd_stream_free(c->stream);
+        p2pd_jobs_cancel(c->server->jobs, c->job);
+        c->job = NULL;
         if (c->call_charged)
                 p2pd_user_discharge(c->user, P2PD_CHARGE_CALLS, 1);
         c->call_charged = false;
@@ -139,6 +152,11 @@ void p2pd_connection_close(struct p2pd_connection *c)
         (void)close(c->fd);
         c->fd = -1;
         end_call(c);
+        c->passed = p2pd_descriptor_unref(c->passed);
+        if (c->input == INPUT_ENDED)
+                p2pd_server_detach_reader(s, &c->table_use.reader);
+        else
+                p2pd_server_lose_reader(s, &c->table_use.reader);
         while (!STAILQ_EMPTY(&c->notices))
                 drop_first_notice(c);
         p2pd_buffer_deinit(&c->in);
@@ -194,18 +212,42 @@ static void refuse_input(struct p2pd_connection *c, uint64_t *counter)
  * Sending
  */
 
-/* As much of these bytes as the socket takes. How many; closes on an error, then 0. */
-static size_t send_some(struct p2pd_connection *c, const char *bytes, size_t n)
+/* An error that says: the peer is gone, by itself. */
+static void note_end(struct p2pd_connection *c, int error)
 {
+        if (error == EPIPE || error == ECONNRESET)
+                c->input = INPUT_ENDED;
+}
+
+/* As much of these bytes as the socket takes, with the descriptor (-1: none) on the first of them.
+ * How many; closes on an error, then 0. */
+static size_t send_some(struct p2pd_connection *c, const char *bytes, size_t n, int fd)
+{
+        _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(fd))] = {0};
+        struct iovec part = {.iov_base = (char *)bytes, .iov_len = n};
+        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
         ssize_t sent;
 
+        if (fd >= 0) {
+                struct cmsghdr *header;
+
+                message.msg_control = control;
+                message.msg_controllen = sizeof(control);
+                header = CMSG_FIRSTHDR(&message);
+                header->cmsg_level = SOL_SOCKET;
+                header->cmsg_type = SCM_RIGHTS;
+                header->cmsg_len = CMSG_LEN(sizeof(fd));
+                memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+        }
         do
-                sent = send(c->fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+                sent = sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         while (sent < 0 && errno == EINTR);
         if (sent >= 0)
                 return (size_t)sent;
-        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS)
+        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS) {
+                note_end(c, errno);
                 p2pd_connection_close(c);
+        }
         return 0;
 }
 
@@ -214,7 +256,7 @@ static void send_notices(struct p2pd_connection *c)
         while (!STAILQ_EMPTY(&c->notices)) {
                 const struct p2pd_buffer *text = &STAILQ_FIRST(&c->notices)->notice->text;
                 size_t left = p2pd_buffer_size(text) - c->notice_sent;
-                size_t n = send_some(c, p2pd_buffer_bytes(text) + c->notice_sent, left);
+                size_t n = send_some(c, p2pd_buffer_bytes(text) + c->notice_sent, left, -1);
 
                 if (c->state == CONNECTION_CLOSED)
                         return;
@@ -226,15 +268,34 @@ static void send_notices(struct p2pd_connection *c)
         }
 }
 
-static void flush(struct p2pd_connection *c)
+/* What stands before a descriptor's message goes on its own, then the message with it: so whoever
+ * receives the descriptor has not passed the message's first byte. */
+static void send_output(struct p2pd_connection *c)
 {
-        if (p2pd_buffer_size(&c->out) > 0) {
-                size_t n = send_some(c, p2pd_buffer_bytes(&c->out), p2pd_buffer_size(&c->out));
+        while (p2pd_buffer_size(&c->out) > 0) {
+                const bool passes = c->passed && c->passed_at == 0;
+                const bool before = c->passed && !passes;
+                size_t left = before ? c->passed_at : p2pd_buffer_size(&c->out);
+                size_t n =
+                        send_some(c, p2pd_buffer_bytes(&c->out), left, passes ? c->passed->fd : -1);
 
                 if (c->state == CONNECTION_CLOSED)
                         return;
                 p2pd_buffer_consume(&c->out, n);
+                if (before)
+                        c->passed_at -= n;
+                else if (passes && n > 0)
+                        c->passed = p2pd_descriptor_unref(c->passed);
+                if (n < left)
+                        return;
         }
+}
+
+static void flush(struct p2pd_connection *c)
+{
+        send_output(c);
+        if (c->state == CONNECTION_CLOSED)
+                return;
         /* A change must not come between the pieces of the first reply. */
         if (p2pd_buffer_size(&c->out) == 0 && c->state == CONNECTION_MONITORING)
                 send_notices(c);
@@ -275,17 +336,24 @@ static void answer(struct p2pd_connection *c, char *message, size_t n)
         if (call.message.oneway) {
                 /* Done, and nobody wants to hear of it. */
                 p2pd_stream_free(call.stream);
+                p2pd_jobs_cancel(s->jobs, call.job);
+                p2pd_descriptor_unref(call.passed);
                 p2pd_buffer_truncate(&c->out, before);
                 c->writer = p2pd_writer(&c->out);
                 return;
         }
         c->stream = call.stream;
+        c->job = call.job;
+        c->passed = call.passed;
+        c->passed_at = before;
         if (r < 0 || c->writer.failed)
                 p2pd_connection_close(c);
         else if (c->stream)
                 begin_long_call(c, CONNECTION_STREAMING);
-        else if (call.waits)
+        else if (call.waits_for != P2PD_WAIT_NOTHING) {
+                c->waits_for = call.waits_for;
                 begin_long_call(c, CONNECTION_WAITING);
+        }
 }
 
 /* The next call of the input, if it is complete. */
@@ -327,7 +395,8 @@ static void produce(struct p2pd_connection *c)
         }
         if (r == P2PD_STREAM_MORE)
                 return;
-        if (c->stream->then_events) {
+        if (c->stream->then_events != P2PD_EVENTS_NONE) {
+                c->told_of = c->stream->then_events;
                 c->stream = p2pd_stream_free(c->stream);
                 c->state = CONNECTION_MONITORING;
                 return;
@@ -347,7 +416,7 @@ static enum share_end use_share(struct p2pd_connection *c, struct p2pd_buffer *i
         uint64_t start = now_nsec();
 
         do {
-                if (p2pd_buffer_size(&c->out) >= UNSENT_HIGH_BYTES)
+                if (p2pd_buffer_size(&c->out) >= UNSENT_HIGH_BYTES || c->passed)
                         return SHARE_FULL;
                 if (c->state == CONNECTION_STREAMING)
                         produce(c);
@@ -371,7 +440,8 @@ static int charge_bytes(struct p2pd_connection *c)
                 p2pd_buffer_deinit(&c->in);
         if (p2pd_buffer_size(&c->out) == 0)
                 p2pd_buffer_deinit(&c->out);
-        bytes = c->in.capacity + c->out.capacity + (c->stream ? c->stream->bytes : 0);
+        bytes = c->in.capacity + c->out.capacity + (c->stream ? c->stream->bytes : 0) +
+                (c->job ? c->job->bytes : 0);
         if (bytes > c->bytes_charged &&
             p2pd_user_charge(&c->server->users, c->user, P2PD_CHARGE_BYTES,
                              bytes - c->bytes_charged) != 0)
@@ -392,11 +462,13 @@ static void request_turn(struct p2pd_connection *c)
         p2pd_server_request_turn(c->server);
 }
 
-/* Nothing will ever be sent to this peer any more. */
+/* Nothing will ever be sent to this peer any more. Who has ended its side cannot confirm what it
+ * waits for: it is no reader of the table any longer. */
 static bool is_finished(const struct p2pd_connection *c)
 {
         return c->input != INPUT_OPEN && unsent(c) == 0 &&
-               (c->state == CONNECTION_SERVING || c->state == CONNECTION_MONITORING);
+               (c->state == CONNECTION_SERVING || c->state == CONNECTION_MONITORING ||
+                (c->state == CONNECTION_WAITING && c->waits_for == P2PD_WAIT_TABLE));
 }
 
 /* Behind a call that is not over, others may wait, but not without end: we stop to read. Behind
@@ -423,7 +495,8 @@ static void settle(struct p2pd_connection *c, enum share_end end)
                 p2pd_connection_close(c);
                 return;
         }
-        if (end != SHARE_IDLE && p2pd_buffer_size(&c->out) <= UNSENT_LOW_BYTES)
+        /* With a descriptor under way nothing is done before the socket takes it. */
+        if (end != SHARE_IDLE && p2pd_buffer_size(&c->out) <= UNSENT_LOW_BYTES && !c->passed)
                 request_turn(c);
         want_output = p2pd_buffer_size(&c->out) > 0 ||
                       (c->state == CONNECTION_MONITORING && c->notices_size > 0);
@@ -473,8 +546,10 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
         }
         n = recv(fd, in->data, READ_BYTES, MSG_DONTWAIT);
         if (n < 0) {
-                if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+                if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+                        note_end(c, errno);
                         p2pd_connection_close(c);
+                }
                 return;
         }
         if (n == 0)
@@ -512,17 +587,18 @@ struct p2pd_connection *p2pd_connection_next(const struct p2pd_connection *c)
         return TAILQ_NEXT(c, node);
 }
 
-bool p2pd_connection_is_monitor(const struct p2pd_connection *c)
+enum p2pd_events p2pd_connection_follows(const struct p2pd_connection *c)
 {
-        return c->state == CONNECTION_MONITORING ||
-               (c->state == CONNECTION_STREAMING && c->stream->then_events);
+        if (c->state == CONNECTION_MONITORING)
+                return c->told_of;
+        return c->state == CONNECTION_STREAMING ? c->stream->then_events : P2PD_EVENTS_NONE;
 }
 
 void p2pd_connection_notify(struct p2pd_connection *c, struct p2pd_notice *notice)
 {
         struct queued_notice *queued;
 
-        assert(p2pd_connection_is_monitor(c));
+        assert(p2pd_connection_follows(c) != P2PD_EVENTS_NONE);
 
         if (unsent(c) > c->server->limits.unsent_bytes) {
                 p2pd_connection_close_over_limit(c);
@@ -544,25 +620,53 @@ void p2pd_connection_notify(struct p2pd_connection *c, struct p2pd_notice *notic
 
 uint64_t p2pd_connection_held_generation(const struct p2pd_connection *c)
 {
-        return c->stream ? c->stream->snapshot->generation : 0;
+        if (c->stream)
+                return c->stream->snapshot->generation;
+        return c->job && c->job->snapshot ? c->job->snapshot->generation : 0;
 }
 
-bool p2pd_connection_waits(const struct p2pd_connection *c)
+enum p2pd_wait p2pd_connection_waits_for(const struct p2pd_connection *c)
 {
-        return c->state == CONNECTION_WAITING;
+        return c->state == CONNECTION_WAITING ? c->waits_for : P2PD_WAIT_NOTHING;
 }
 
-void p2pd_connection_answer_rescan(struct p2pd_connection *c, int result)
+void p2pd_connection_wait_on(struct p2pd_connection *c, enum p2pd_wait wait)
 {
-        assert(p2pd_connection_waits(c));
+        assert(c->state == CONNECTION_WAITING);
 
-        p2pd_reply_rescan(c->server, &c->writer, result);
+        c->waits_for = wait;
+}
+
+struct p2pd_job *p2pd_connection_job(const struct p2pd_connection *c)
+{
+        return c->job;
+}
+
+struct p2pd_writer *p2pd_connection_begin_answer(struct p2pd_connection *c)
+{
+        assert(c->state == CONNECTION_WAITING);
+
+        return &c->writer;
+}
+
+void p2pd_connection_end_answer(struct p2pd_connection *c)
+{
         end_call(c);
         c->state = CONNECTION_SERVING;
         if (c->writer.failed)
                 p2pd_connection_close(c);
         else
                 request_turn(c);
+}
+
+struct p2pd_table_use *p2pd_connection_table_use(struct p2pd_connection *c)
+{
+        return &c->table_use;
+}
+
+struct p2pd_lease_use *p2pd_connection_lease_use(struct p2pd_connection *c)
+{
+        return &c->lease_use;
 }
 
 static bool is_in_group(int fd, gid_t group)
@@ -646,6 +750,11 @@ int p2pd_connection_new(struct p2pd_server *s, int fd, bool is_private)
         c->fd = fd;
         c->gid = peer.gid;
         c->is_private = is_private;
+        c->lease_use = (struct p2pd_lease_use){
+                .connection = ++s->last_connection,
+                .uid = is_private ? 0 : peer.uid,
+                .pid = peer.pid,
+        };
         c->writer = p2pd_writer(&c->out);
         STAILQ_INIT(&c->notices);
         (void)event_assign(&c->read_event, s->base, fd, EV_READ | EV_PERSIST, on_readable, c);

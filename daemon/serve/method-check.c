@@ -12,7 +12,7 @@
 
 struct check_stream {
         struct p2pd_stream stream;
-        const struct p2p_rules *rules; /* of the stream's snapshot */
+        struct p2p_check_params params; /* but for the pair */
         uint32_t *providers, *clients;
         uint32_t n_providers, n_clients;
         uint32_t provider, client; /* the next pair */
@@ -69,7 +69,9 @@ static void check_pair(struct check_stream *x, struct p2pd_writer *w)
 
         if (provider == client)
                 return;
-        p2p_check_pair(m, x->rules, provider, client, &check);
+        x->params.provider = provider;
+        x->params.client = client;
+        p2p_check_pair(&x->params, &check);
         x->n_pairs++;
         x->n_failed += check.overall == P2P_GATE_FAILED;
         x->n_unknown += check.overall != P2P_GATE_FAILED && check.overall != P2P_GATE_PASSED;
@@ -119,12 +121,14 @@ static int begin_check(struct p2pd_call *call, struct check_stream *x)
                 {"providers", P2PD_PARAMETER_OPTIONAL_STRINGS},
                 {"clients", P2PD_PARAMETER_OPTIONAL_STRINGS},
                 {"rules", P2PD_PARAMETER_OPTIONAL_RULES},
+                {"min_bar_bytes", P2PD_PARAMETER_OPTIONAL_HEX},
+                {"allow_slow_link", P2PD_PARAMETER_OPTIONAL_BOOL},
         };
-        struct p2pd_argument arguments[3];
+        struct p2pd_argument arguments[5];
         uint64_t pairs;
         int r;
 
-        r = p2pd_call_parameters(call, parameters, 3, arguments);
+        r = p2pd_call_parameters(call, parameters, 5, arguments);
         if (r == 0)
                 r = p2pd_call_resolve_list(call, &arguments[0], P2PD_DEFAULT_SHOWN, &x->providers,
                                            &x->n_providers);
@@ -136,7 +140,14 @@ static int begin_check(struct p2pd_call *call, struct check_stream *x)
         pairs = (uint64_t)x->n_providers * x->n_clients;
         if (pairs > PAIRS_MAX)
                 return p2pd_refuse_too_much(call, pairs, PAIRS_MAX);
-        x->rules = p2p_verdicts_rules(p2pd_call_verdicts(call, &arguments[2]));
+        /* All of it belongs to the snapshot, which the stream holds. */
+        x->params = (struct p2p_check_params){
+                .machine = call->snapshot->machine,
+                .rules = p2p_verdicts_rules(p2pd_call_verdicts(call, &arguments[2])),
+                .min_bar_bytes = arguments[3].hex,
+                .allow_slow_link = arguments[4].yes,
+                .kernel_cache = call->snapshot->kernel_cache,
+        };
         return 0;
 }
 

@@ -6,10 +6,12 @@
 #include "serve/call.h"
 #include "serve/methods.h"
 #include "serve/reply-types.h"
+#include "serve/server-private.h"
 
 struct list_stream {
         struct p2pd_stream stream;
         uint32_t *functions;
+        uint64_t *leases; /* for each of them the number of its lease, or 0; NULL: there is none */
         uint32_t n, next;
         bool begun;
 };
@@ -19,6 +21,7 @@ static void list_free(struct p2pd_stream *stream)
         struct list_stream *list = (struct list_stream *)stream;
 
         free(list->functions);
+        free(list->leases);
         free(list);
 }
 
@@ -47,16 +50,29 @@ static int produce_functions(struct p2pd_stream *stream, struct p2pd_writer *w)
         begin_list(list, w, "functions");
         if (list->next == list->n)
                 return end_list(w);
-        p2pd_write_function(w, stream->snapshot->machine, list->functions[list->next++]);
+        p2pd_write_function(w, stream->snapshot->machine, list->functions[list->next],
+                            list->leases ? list->leases[list->next] : 0);
+        list->next++;
         return P2PD_STREAM_MORE;
 }
 
-static void write_bar_records(struct p2pd_writer *w, const struct p2p_function *f)
+static void write_bar_records(struct p2pd_writer *w, const struct p2pd_snapshot *snapshot,
+                              uint32_t function)
 {
+        const struct p2p_function *f = &snapshot->machine->functions[function];
+
         for (uint32_t i = 0; i < P2P_BARS_MAX; i++) {
+                const struct p2pd_snapshot_bar *bar;
+
                 if (f->bars[i].kind != P2P_BAR_MEMORY)
                         continue;
+                bar = p2pd_snapshot_find_bar(snapshot, function, i);
                 p2pd_write_open_object(w);
+                if (bar && bar->id != 0) {
+                        p2pd_write_uint_field(w, "id", bar->id);
+                        p2pd_write_uint_field(w, "id_since", bar->since);
+                }
+                p2pd_write_bool_field(w, "registered", bar && bar->registered);
                 p2pd_write_address_field(w, "function", f->address);
                 p2pd_write_names_field(w, "names", f);
                 p2pd_write_string_field(w, "kind", p2p_kind_to_string(p2p_function_kind(f)));
@@ -69,16 +85,37 @@ static void write_bar_records(struct p2pd_writer *w, const struct p2p_function *
 static int produce_bars(struct p2pd_stream *stream, struct p2pd_writer *w)
 {
         struct list_stream *list = (struct list_stream *)stream;
-        const struct p2p_machine *m = stream->snapshot->machine;
 
         begin_list(list, w, "bars");
         if (list->next == list->n)
                 return end_list(w);
-        write_bar_records(w, &m->functions[list->functions[list->next++]]);
+        write_bar_records(w, stream->snapshot, list->functions[list->next++]);
         return P2PD_STREAM_MORE;
 }
 
-static int list(struct p2pd_call *call,
+/* Leases come and go while a list is sent: it tells them as they are now. */
+static int note_leases(struct p2pd_call *call, struct list_stream *list)
+{
+        const struct p2pd_leases *table = p2pd_lease_keeper_table(call->server->leases);
+        int r = p2pd_server_leases_ready(call->server);
+
+        if (r < 0 || p2pd_leases_n(table) == 0)
+                return r;
+        list->leases = calloc(list->n + 1U, sizeof(*list->leases));
+        if (!list->leases)
+                return -ENOMEM;
+        for (uint32_t i = 0; i < list->n; i++) {
+                const struct p2pd_lease *lease =
+                        p2pd_leases_holder(table, call->snapshot->machine, list->functions[i]);
+
+                if (lease && p2pd_lease_keeper_is_shown(call->server->leases, lease))
+                        list->leases[i] = lease->number;
+        }
+        list->stream.bytes += list->n * sizeof(*list->leases);
+        return 0;
+}
+
+static int list(struct p2pd_call *call, bool with_leases,
                 int (*produce)(struct p2pd_stream *stream, struct p2pd_writer *w))
 {
         static const struct p2pd_parameter parameters[] = {
@@ -100,16 +137,21 @@ static int list(struct p2pd_call *call,
                 return r;
         }
         list->stream.bytes = sizeof(*list) + list->n * sizeof(*list->functions);
+        r = with_leases ? note_leases(call, list) : 0;
+        if (r < 0) {
+                list_free(&list->stream);
+                return r;
+        }
         p2pd_call_stream(call, &list->stream, produce, list_free);
         return 0;
 }
 
 int p2pd_method_list_functions(struct p2pd_call *call)
 {
-        return list(call, produce_functions);
+        return list(call, true, produce_functions);
 }
 
 int p2pd_method_list_bars(struct p2pd_call *call)
 {
-        return list(call, produce_bars);
+        return list(call, false, produce_bars);
 }

@@ -24,20 +24,8 @@ static void write_changes(struct p2pd_writer *w, const struct p2p_diff *diff)
 {
         p2pd_write_key(w, "changes");
         p2pd_write_open_array(w);
-        for (uint32_t i = 0; diff && i < diff->n_changes; i++) {
-                const struct p2p_change *change = &diff->changes[i];
-
-                p2pd_write_open_object(w);
-                p2pd_write_string_field(w, "kind", p2p_change_kind_to_string(change->kind));
-                p2pd_write_address_field(w, "function", change->address);
-                p2pd_write_key(w, "what");
-                p2pd_write_open_array(w);
-                for (uint32_t bit = 1; bit != 0; bit <<= 1)
-                        if (change->what & bit && p2p_changed_to_string(bit))
-                                p2pd_write_string(w, p2p_changed_to_string(bit));
-                p2pd_write_close_array(w);
-                p2pd_write_close_object(w);
-        }
+        for (uint32_t i = 0; diff && i < diff->n_changes; i++)
+                p2pd_write_change(w, &diff->changes[i]);
         p2pd_write_close_array(w);
 }
 
@@ -45,18 +33,8 @@ static void write_flips(struct p2pd_writer *w, const struct p2p_diff *diff)
 {
         p2pd_write_key(w, "flips");
         p2pd_write_open_array(w);
-        for (uint32_t i = 0; diff && i < diff->n_flips; i++) {
-                const struct p2p_flip *flip = &diff->flips[i];
-
-                p2pd_write_open_object(w);
-                p2pd_write_address_field(w, "provider", flip->provider);
-                p2pd_write_address_field(w, "client", flip->client);
-                p2pd_write_key(w, "before");
-                p2pd_write_verdict(w, flip->before);
-                p2pd_write_key(w, "after");
-                p2pd_write_verdict(w, flip->after);
-                p2pd_write_close_object(w);
-        }
+        for (uint32_t i = 0; diff && i < diff->n_flips; i++)
+                p2pd_write_flip(w, &diff->flips[i]);
         p2pd_write_close_array(w);
         p2pd_write_uint_field(w, "flips_total", diff ? diff->n_flips_total : 0);
 }
@@ -89,7 +67,7 @@ static int produce_state(struct p2pd_stream *stream, struct p2pd_writer *w)
                 begin_reply(w, stream->snapshot);
         }
         if (x->next < m->n_functions) {
-                p2pd_write_function(w, m, x->next++);
+                p2pd_write_function(w, m, x->next++, 0);
                 return P2PD_STREAM_MORE;
         }
         end_reply(w, NULL);
@@ -107,7 +85,7 @@ int p2pd_method_monitor(struct p2pd_call *call)
         x = calloc(1, sizeof(*x));
         if (!x)
                 return -ENOMEM;
-        x->stream.then_events = true;
+        x->stream.then_events = P2PD_EVENTS_MACHINE;
         x->stream.bytes = sizeof(*x);
         p2pd_call_stream(call, &x->stream, produce_state, monitor_free);
         return 0;
@@ -128,7 +106,7 @@ int p2pd_notice_new(const struct p2pd_snapshot *snapshot, const struct p2p_diff 
                 uint32_t function = p2p_machine_find(snapshot->machine, diff->changes[i].address);
 
                 if (function != P2P_NONE)
-                        p2pd_write_function(&w, snapshot->machine, function);
+                        p2pd_write_function(&w, snapshot->machine, function, 0);
         }
         end_reply(&w, diff);
         if (w.failed) {

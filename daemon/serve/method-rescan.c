@@ -37,7 +37,7 @@ int p2pd_method_rescan(struct p2pd_call *call)
         /* What was current when the call came may be gone after this. */
         r = s->rescan(s->userdata);
         if (r == P2PD_RESCAN_STARTED) {
-                call->waits = true;
+                call->waits_for = P2PD_WAIT_RESCAN;
                 return 0;
         }
         p2pd_reply_rescan(s, call->writer, r);

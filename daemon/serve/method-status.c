@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -81,6 +83,42 @@ static uint32_t write_alarms(struct p2pd_writer *w, const struct p2pd_verificati
         return n > ALARMS_MAX ? n - ALARMS_MAX : 0;
 }
 
+static void write_warning(struct p2pd_writer *w, const char *text)
+{
+        p2pd_write_open_object(w);
+        p2pd_write_string_field(w, "text", text);
+        p2pd_write_close_object(w);
+}
+
+/* What keeps BARs from having ids, and what was lost of them. */
+static void write_id_warnings(struct p2pd_writer *w, const struct p2pd_status *status)
+{
+        char text[192];
+
+        if (status->n_bars_without_id > 0) {
+                (void)snprintf(text, sizeof(text),
+                               "bar ids: %" PRIu32 " BARs have none, all of %u bits are used or "
+                               "held back (%" PRIu32 " used, %" PRIu32 " retired, %" PRIu32
+                               " lost): see --id-bits",
+                               status->n_bars_without_id, status->id_bits, status->n_ids_used,
+                               status->n_ids_retired, status->n_ids_lost);
+                write_warning(w, text);
+        }
+        if (status->state_error) {
+                (void)snprintf(text, sizeof(text),
+                               "state: %s: BAR ids not in it are not shown, nor leases given",
+                               status->state_error);
+                write_warning(w, text);
+        }
+        if (status->table_error) {
+                (void)snprintf(text, sizeof(text), "shared table: %s: its readers have to ask",
+                               status->table_error);
+                write_warning(w, text);
+        }
+        for (size_t i = 0; i < P2PD_STATE_REPORTS_MAX && status->state_warnings[i]; i++)
+                write_warning(w, status->state_warnings[i]);
+}
+
 static void write_warnings(struct p2pd_writer *w, const struct p2pd_server *s,
                            const struct p2p_machine *m)
 {
@@ -89,6 +127,7 @@ static void write_warnings(struct p2pd_writer *w, const struct p2pd_server *s,
         p2pd_write_key(w, "warnings");
         p2pd_write_open_array(w);
         n_dropped = write_alarms(w, s->verifications);
+        write_id_warnings(w, s->status);
         for (uint32_t i = 0; i < m->n_warnings; i++) {
                 p2pd_write_open_object(w);
                 if (m->warnings[i].has_address)
@@ -98,6 +137,34 @@ static void write_warnings(struct p2pd_writer *w, const struct p2pd_server *s,
         }
         p2pd_write_close_array(w);
         p2pd_write_uint_field(w, "warnings_dropped", (uint64_t)m->n_warnings_dropped + n_dropped);
+}
+
+static void write_ids(struct p2pd_writer *w, const struct p2pd_server *s)
+{
+        const struct p2pd_leases *leases = p2pd_lease_keeper_table(s->leases);
+        const struct p2pd_status *status = s->status;
+        const struct p2pd_reader *oldest = p2pd_readers_oldest(&s->readers);
+
+        p2pd_write_uint_field(w, "id_bits", status->id_bits);
+        p2pd_write_uint_field(w, "ids_used", status->n_ids_used);
+        p2pd_write_uint_field(w, "ids_retired", status->n_ids_retired);
+        p2pd_write_uint_field(w, "ids_lost", status->n_ids_lost);
+        p2pd_write_uint_field(w, "bars_without_id", status->n_bars_without_id);
+        p2pd_write_uint_field(w, "leases", p2pd_leases_n(leases));
+        p2pd_write_uint_field(w, "leased_devices", p2pd_leases_n_devices(leases));
+        p2pd_write_uint_field(w, "readers", s->readers.n - s->lost_reader.attached);
+        if (oldest) {
+                p2pd_write_uint_field(w, "oldest_confirmed", oldest->confirmed);
+                p2pd_write_uint_field(w, "oldest_reader_uid", oldest->uid);
+                p2pd_write_uint_field(w, "oldest_reader_pid", (uint64_t)oldest->pid);
+        }
+        if (s->table_descriptor) {
+                p2pd_write_uint_field(w, "table_generation", s->table.generation);
+                p2pd_write_uint_field(w, "table_bytes", s->table.size_bytes);
+        }
+        p2pd_write_optional_string_field(w, "table_error", status->table_error);
+        p2pd_write_optional_string_field(w, "state_path", status->state_path);
+        p2pd_write_optional_string_field(w, "state_error", status->state_error);
 }
 
 static void write_unknowns(struct p2pd_writer *w, const struct p2p_machine *m)
@@ -180,6 +247,7 @@ int p2pd_method_get_status(struct p2pd_call *call)
         p2pd_write_uint_field(
                 w, "classes",
                 p2p_verdicts_n_classes(snapshot->verdicts[call->server->status->rules]));
+        write_ids(w, call->server);
         write_processes(w, call->server->status);
         write_counters(w, call->server);
         write_warnings(w, call->server, snapshot->machine);

@@ -7,8 +7,14 @@
 
 #include "serve/text.h"
 
+struct p2pd_bar_wish;
 struct p2pd_call;
+struct p2pd_connection;
+struct p2pd_lease;
+struct p2pd_lease_obstacle;
+struct p2pd_lease_request;
 struct p2pd_server;
+struct p2pd_table_use;
 struct p2pd_verification;
 struct p2pd_writer;
 
@@ -53,9 +59,35 @@ int p2pd_method_check(struct p2pd_call *call);
 int p2pd_method_monitor(struct p2pd_call *call);
 int p2pd_method_rescan(struct p2pd_call *call);
 int p2pd_method_report_verification(struct p2pd_call *call);
+int p2pd_method_attach_table(struct p2pd_call *call);
+int p2pd_method_follow_table(struct p2pd_call *call);
+int p2pd_method_register_bar(struct p2pd_call *call);
+int p2pd_method_unregister_bar(struct p2pd_call *call);
+int p2pd_method_place(struct p2pd_call *call);
+int p2pd_method_find_provider(struct p2pd_call *call);
+int p2pd_method_take_lease(struct p2pd_call *call);
+int p2pd_method_renew_lease(struct p2pd_call *call);
+int p2pd_method_release_lease(struct p2pd_call *call);
+int p2pd_method_list_leases(struct p2pd_call *call);
+int p2pd_method_watch_leases(struct p2pd_call *call);
+int p2pd_method_plan_acs(struct p2pd_call *call);
+int p2pd_method_verify_acs(struct p2pd_call *call);
+int p2pd_method_what_if(struct p2pd_call *call);
 
 /* The reply to a Rescan that waited: 0, or the negative errno that reading the machine gave. */
 void p2pd_reply_rescan(struct p2pd_server *s, struct p2pd_writer *w, int result);
+
+/* The reply to a FollowTable that waited, and to one that need not. */
+void p2pd_reply_follow_table(struct p2pd_server *s, struct p2pd_writer *w,
+                             const struct p2pd_table_use *use);
+
+/* The reply to a RegisterBar or UnregisterBar: what came of the wish. */
+void p2pd_reply_wish(struct p2pd_server *s, struct p2pd_writer *w,
+                     const struct p2pd_bar_wish *wish);
+
+/* The reply to whoever waits for an operation on a lease, which is done: also the end of a Place
+ * that holds. */
+void p2pd_reply_lease(struct p2pd_server *s, struct p2pd_writer *w, struct p2pd_connection *c);
 
 /* Verification, as a value. */
 void p2pd_write_verification(struct p2pd_writer *w, const struct p2pd_verification *v);

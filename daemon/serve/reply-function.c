@@ -178,7 +178,8 @@ static void write_bars(struct p2pd_writer *w, const struct p2p_function *f)
         p2pd_write_close_array(w);
 }
 
-void p2pd_write_function(struct p2pd_writer *w, const struct p2p_machine *m, uint32_t function)
+void p2pd_write_function(struct p2pd_writer *w, const struct p2p_machine *m, uint32_t function,
+                         uint64_t leased_by)
 {
         const struct p2p_function *f = &m->functions[function];
 
@@ -187,6 +188,8 @@ void p2pd_write_function(struct p2pd_writer *w, const struct p2p_machine *m, uin
         write_place(w, m, f);
         write_registers(w, f);
         write_platform(w, m, f);
+        if (leased_by != 0)
+                p2pd_write_uint_field(w, "leased_by", leased_by);
         write_bars(w, f);
         write_unknowns(w, m, f);
         p2pd_write_close_object(w);

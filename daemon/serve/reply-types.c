@@ -202,3 +202,29 @@ struct p2p_verdict p2pd_verdict_of(const struct p2p_decision *decision)
                 .reason = (uint8_t)decision->decisive.kind,
         };
 }
+
+void p2pd_write_change(struct p2pd_writer *w, const struct p2p_change *change)
+{
+        p2pd_write_open_object(w);
+        p2pd_write_string_field(w, "kind", p2p_change_kind_to_string(change->kind));
+        p2pd_write_address_field(w, "function", change->address);
+        p2pd_write_key(w, "what");
+        p2pd_write_open_array(w);
+        for (uint32_t bit = 1; bit != 0; bit <<= 1)
+                if (change->what & bit && p2p_changed_to_string(bit))
+                        p2pd_write_string(w, p2p_changed_to_string(bit));
+        p2pd_write_close_array(w);
+        p2pd_write_close_object(w);
+}
+
+void p2pd_write_flip(struct p2pd_writer *w, const struct p2p_flip *flip)
+{
+        p2pd_write_open_object(w);
+        p2pd_write_address_field(w, "provider", flip->provider);
+        p2pd_write_address_field(w, "client", flip->client);
+        p2pd_write_key(w, "before");
+        p2pd_write_verdict(w, flip->before);
+        p2pd_write_key(w, "after");
+        p2pd_write_verdict(w, flip->after);
+        p2pd_write_close_object(w);
+}

@@ -7,6 +7,7 @@
  */
 
 #include "decide/diff.h"
+#include "leases.h"
 #include "machine.h"
 #include "serve/json-writer.h"
 
@@ -54,11 +55,20 @@ void p2pd_write_unknown(struct p2pd_writer *w, const char *fact, enum p2p_why wh
 
 /* Bar: of the BAR register with this index. */
 void p2pd_write_bar(struct p2pd_writer *w, const struct p2p_bar *bar, uint32_t bar_index);
-/* Function */
-void p2pd_write_function(struct p2pd_writer *w, const struct p2p_machine *m, uint32_t function);
+/* Function. leased_by: number of a lease; 0: none is told. */
+void p2pd_write_function(struct p2pd_writer *w, const struct p2p_machine *m, uint32_t function,
+                         uint64_t leased_by);
 
 /* Verdict */
 void p2pd_write_verdict(struct p2pd_writer *w, struct p2p_verdict verdict);
 /* Its fields, without the braces. */
 void p2pd_write_verdict_fields(struct p2pd_writer *w, struct p2p_verdict verdict);
 struct p2p_verdict p2pd_verdict_of(const struct p2p_decision *decision);
+
+/* Change and Flip, as elements of an array. */
+void p2pd_write_change(struct p2pd_writer *w, const struct p2p_change *change);
+void p2pd_write_flip(struct p2pd_writer *w, const struct p2p_flip *flip);
+
+/* Lease. m: the machine that its table has followed. */
+void p2pd_write_lease(struct p2pd_writer *w, const struct p2pd_lease *lease,
+                      const struct p2p_machine *m);

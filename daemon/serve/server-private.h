@@ -9,12 +9,17 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "lease-keeper.h"
+#include "readers.h"
 #include "serve/buffer.h"
+#include "serve/descriptor.h"
 #include "serve/function-index.h"
 #include "serve/server.h"
 #include "serve/user.h"
 
 struct p2pd_connection;
+struct p2pd_job;
+struct p2pd_jobs;
 struct p2pd_listener;
 struct p2pd_verifications;
 
@@ -36,6 +41,10 @@ struct p2pd_server {
         int (*rescan)(void *userdata);
         void (*last_private_closed)(void *userdata);
         void (*verified)(const struct p2pd_verification *v, void *userdata);
+        int (*wish)(const struct p2pd_bar_wish *wish, void *userdata);
+        void (*readers_changed_callback)(void *userdata);
+        void (*leases_changed_callback)(void *userdata);
+        p2pd_lease_event_fn lease_event;
         void *userdata;
         bool has_group;
         gid_t group; /* whose members may change state */
@@ -45,6 +54,22 @@ struct p2pd_server {
         struct p2pd_verifications *verifications;
         struct p2pd_counters counters;
         struct p2pd_users users;
+
+        struct p2pd_readers readers;
+        struct p2pd_reader lost_reader; /* stands for all whom we closed, until lost_event */
+        struct event *lost_event;
+        bool readers_changed;                     /* to be told */
+        struct p2pd_table_offer table;            /* its fd is table_descriptor's */
+        struct p2pd_descriptor *table_descriptor; /* NULL: no table at the moment */
+        uint64_t table_number;                    /* counts up with each descriptor */
+        uint64_t last_wish;                       /* number of the last one */
+
+        struct p2pd_jobs *jobs;
+        struct p2pd_lease_keeper *leases;
+        bool leases_followed; /* the keeper has followed the current snapshot's machine */
+        bool leases_changed;  /* operations to be answered, or something to be saved */
+        struct event *lease_event_timer; /* the next one expires */
+        uint64_t last_connection;        /* number of the last one */
 
         struct p2pd_connection_list connections;
         uint32_t n_connections;
@@ -69,8 +94,43 @@ struct p2pd_server {
 /* The index of the current snapshot. NULL: out of memory. */
 const struct p2pd_function_index *p2pd_server_index(struct p2pd_server *s);
 
+/* A connection is a reader no more: the peer has left; or we closed it, and it may look into the
+ * table still, for a moment. And: a reader has confirmed something. All are told on the next turn
+ * of the loop. */
+void p2pd_server_detach_reader(struct p2pd_server *s, struct p2pd_reader *reader);
+void p2pd_server_lose_reader(struct p2pd_server *s, struct p2pd_reader *reader);
+void p2pd_server_note_readers(struct p2pd_server *s);
+
 /* Asks for a turn of the loop: closed connections are freed, those that wait get their share. */
 void p2pd_server_request_turn(struct p2pd_server *s);
+
+/* Answers with what a job has written, or makes it go on; for p2pd_jobs_new(). */
+void p2pd_server_deliver(struct p2pd_job *job, struct p2pd_server *s);
+
+/*
+ * server-leases.c
+ */
+
+/* The keeper and its timer. 0 or -ENOMEM. */
+int p2pd_server_leases_init(struct p2pd_server *s);
+void p2pd_server_leases_deinit(struct p2pd_server *s);
+
+/* To be called before anything is asked of the keeper: ends what has expired, and sees to it that
+ * it has followed the current machine. 0, or -ENOMEM: it has not. */
+int p2pd_server_leases_ready(struct p2pd_server *s);
+
+/* The clock that leases go by. */
+uint64_t p2pd_server_now_usec(void);
+
+/* The current machine is another one. */
+void p2pd_server_leases_follow(struct p2pd_server *s);
+
+/* An operation was begun; it is answered, or begins to be saved, on the next turn of the loop. */
+void p2pd_server_note_leases(struct p2pd_server *s);
+void p2pd_server_leases_turn(struct p2pd_server *s);
+
+/* A connection is gone: what is tied to it ends. */
+void p2pd_server_end_leases(struct p2pd_server *s, uint64_t connection);
 
 /* Accepts again, if accepting paused for want of descriptors or memory. */
 void p2pd_server_resume_accepting(struct p2pd_server *s);

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "serve/connection.h"
+#include "serve/job.h"
+#include "serve/methods.h"
 #include "serve/notice.h"
 #include "serve/server-private.h"
 #include "verification.h"
@@ -20,7 +22,7 @@
 const struct p2pd_server_limits p2pd_server_limits_default = {
         /* A call that names every function of a machine with 4,200 of them takes 70 KiB. */
         .message_bytes = 256U * 1024U,
-        /* The deepest call of the interface has 3 levels. */
+        /* The deepest call of the interface has 4 levels. */
         .depth = 16,
         .connections = 4096,
         /* One user may run a program for every device, and not shut the others out. */
@@ -32,6 +34,8 @@ const struct p2pd_server_limits p2pd_server_limits_default = {
         /* One whole change of a machine with 4,200 functions takes 6 MiB, and goes out whatever
          * its size. */
         .unsent_bytes = 8U * 1024U * 1024U,
+        /* A program that waits for its connection sees the end at once. */
+        .reader_grace_sec = 60,
 };
 
 /* Asked for whenever a connection is closed or wants another share of time. */
@@ -42,11 +46,20 @@ static void on_turn(evutil_socket_t fd, short what, void *userdata)
 
         (void)fd;
         (void)what;
-        while ((c = TAILQ_FIRST(&s->closed)))
+        while ((c = TAILQ_FIRST(&s->closed))) {
+                p2pd_server_end_leases(s, p2pd_connection_lease_use(c)->connection);
                 p2pd_connection_free(c);
+        }
         /* Who asks again meanwhile is served on the next turn. */
         for (uint32_t n = s->n_turns; n > 0 && (c = TAILQ_FIRST(&s->turns)); n--)
                 p2pd_connection_turn(c);
+        if (s->leases_changed)
+                p2pd_server_leases_turn(s);
+        if (s->readers_changed) {
+                s->readers_changed = false;
+                if (s->readers_changed_callback)
+                        s->readers_changed_callback(s->userdata);
+        }
         if (s->private_closed) {
                 s->private_closed = false;
                 s->last_private_closed(s->userdata);
@@ -60,6 +73,15 @@ static void on_accept_retry(evutil_socket_t fd, short what, void *userdata)
         (void)fd;
         (void)what;
         p2pd_listeners_start(s);
+}
+
+static void on_lost_gone(evutil_socket_t fd, short what, void *userdata)
+{
+        struct p2pd_server *s = userdata;
+
+        (void)fd;
+        (void)what;
+        p2pd_server_detach_reader(s, &s->lost_reader);
 }
 
 void p2pd_server_request_turn(struct p2pd_server *s)
@@ -98,12 +120,17 @@ int p2pd_server_new(const struct p2pd_server_params *params, struct p2pd_server 
         s->rescan = params->rescan;
         s->last_private_closed = params->last_private_closed;
         s->verified = params->verified;
+        s->wish = params->wish;
+        s->readers_changed_callback = params->readers_changed;
+        s->leases_changed_callback = params->leases_changed;
+        s->lease_event = params->lease_event;
         s->userdata = params->userdata;
         TAILQ_INIT(&s->connections);
         TAILQ_INIT(&s->closed);
         TAILQ_INIT(&s->turns);
         LIST_INIT(&s->listeners);
         LIST_INIT(&s->users.list);
+        p2pd_readers_init(&s->readers);
         s->users.limits[P2PD_CHARGE_CONNECTIONS] = s->limits.connections_per_uid;
         s->users.limits[P2PD_CHARGE_CALLS] = s->limits.pending_calls_per_uid;
         s->users.limits[P2PD_CHARGE_BYTES] = s->limits.bytes_per_uid;
@@ -111,7 +138,10 @@ int p2pd_server_new(const struct p2pd_server_params *params, struct p2pd_server 
         s->verifications = p2pd_verifications_new(P2PD_VERIFICATIONS_MAX);
         s->turn_event = evtimer_new(s->base, on_turn, s);
         s->accept_retry_event = evtimer_new(s->base, on_accept_retry, s);
-        if (!s->verifications || !s->turn_event || !s->accept_retry_event) {
+        s->lost_event = evtimer_new(s->base, on_lost_gone, s);
+        s->jobs = p2pd_jobs_new(s->base, s, p2pd_server_deliver);
+        if (!s->verifications || !s->turn_event || !s->accept_retry_event || !s->lost_event ||
+            !s->jobs || p2pd_server_leases_init(s) < 0) {
                 p2pd_server_free(s);
                 return -ENOMEM;
         }
@@ -143,12 +173,17 @@ struct p2pd_server *p2pd_server_free(struct p2pd_server *s)
                 p2pd_connection_close(c);
         while ((c = TAILQ_FIRST(&s->closed)))
                 p2pd_connection_free(c);
+        p2pd_jobs_free(s->jobs);
+        p2pd_server_leases_deinit(s);
         if (s->turn_event)
                 event_free(s->turn_event);
         if (s->accept_retry_event)
                 event_free(s->accept_retry_event);
+        if (s->lost_event)
+                event_free(s->lost_event);
         p2pd_function_index_free(s->index);
         p2pd_verifications_free(s->verifications);
+        p2pd_descriptor_unref(s->table_descriptor);
         p2pd_snapshot_unref(s->snapshot);
         p2pd_buffer_deinit(&s->scratch);
         free(s);
@@ -169,7 +204,7 @@ static void notify_monitors(struct p2pd_server *s, const struct p2p_diff *diff)
 
         for (c = TAILQ_FIRST(&s->connections); c; c = next) {
                 next = p2pd_connection_next(c);
-                if (!p2pd_connection_is_monitor(c))
+                if (p2pd_connection_follows(c) != P2PD_EVENTS_MACHINE)
                         continue;
                 /* A monitor that cannot be told must not believe that nothing happened. */
                 if (!notice && p2pd_notice_new(s->snapshot, diff, &notice) < 0)
@@ -207,12 +242,15 @@ static void start(struct p2pd_server *s)
 void p2pd_server_publish(struct p2pd_server *s, struct p2pd_snapshot *snapshot,
                          const struct p2p_diff *diff)
 {
-        bool is_first = !s->snapshot;
+        const bool is_first = !s->snapshot;
+        const bool is_same = !is_first && s->snapshot->machine == snapshot->machine;
 
         (void)p2pd_snapshot_ref(snapshot);
         s->index = p2pd_function_index_free(s->index);
         p2pd_snapshot_unref(s->snapshot);
         s->snapshot = snapshot;
+        if (!is_same)
+                p2pd_server_leases_follow(s);
         if (diff)
                 p2pd_verifications_follow(s->verifications, diff);
         if (is_first) {
@@ -230,8 +268,118 @@ void p2pd_server_rescan_finished(struct p2pd_server *s, int result)
 
         for (c = TAILQ_FIRST(&s->connections); c; c = next) {
                 next = p2pd_connection_next(c);
-                if (p2pd_connection_waits(c))
-                        p2pd_connection_answer_rescan(c, result);
+                if (p2pd_connection_waits_for(c) != P2PD_WAIT_RESCAN)
+                        continue;
+                p2pd_reply_rescan(s, p2pd_connection_begin_answer(c), result);
+                p2pd_connection_end_answer(c);
+        }
+}
+
+void p2pd_server_deliver(struct p2pd_job *job, struct p2pd_server *s)
+{
+        struct p2pd_connection *c = job->connection;
+        struct p2pd_writer *w;
+
+        if (job->result == 0 && job->type->finish)
+                job->result = job->type->finish(job, s);
+        if (job->result == P2PD_JOB_AGAIN) {
+                p2pd_jobs_submit(s->jobs, job, p2pd_connection_uid(c), true);
+                return;
+        }
+        if (job->result == P2PD_JOB_WAITS) {
+                p2pd_connection_wait_on(c, P2PD_WAIT_LEASE);
+                return;
+        }
+        s->counters.errors += job->result == P2PD_CALL_REFUSED;
+        w = p2pd_connection_begin_answer(c);
+        p2pd_write_raw(w, p2pd_buffer_bytes(&job->text), p2pd_buffer_size(&job->text));
+        w->failed = w->failed || job->writer.failed || job->result < 0;
+        p2pd_connection_end_answer(c);
+}
+
+void p2pd_server_note_readers(struct p2pd_server *s)
+{
+        s->readers_changed = true;
+        p2pd_server_request_turn(s);
+}
+
+void p2pd_server_detach_reader(struct p2pd_server *s, struct p2pd_reader *reader)
+{
+        if (!reader->attached)
+                return;
+        p2pd_readers_detach(&s->readers, reader);
+        p2pd_server_note_readers(s);
+}
+
+void p2pd_server_lose_reader(struct p2pd_server *s, struct p2pd_reader *reader)
+{
+        const struct timeval grace = {.tv_sec = (time_t)s->limits.reader_grace_sec};
+        struct p2pd_reader *lost = &s->lost_reader;
+        const uint64_t confirmed = reader->confirmed;
+
+        if (!reader->attached)
+                return;
+        if (!lost->attached || confirmed < lost->confirmed) {
+                p2pd_readers_attach(&s->readers, lost);
+                lost->confirmed = confirmed;
+                lost->uid = reader->uid;
+                lost->pid = reader->pid;
+        }
+        (void)evtimer_add(s->lost_event, &grace);
+        p2pd_server_detach_reader(s, reader);
+}
+
+uint64_t p2pd_server_oldest_confirmed(const struct p2pd_server *s)
+{
+        return p2pd_readers_oldest_confirmed(&s->readers);
+}
+
+static void answer_followers(struct p2pd_server *s)
+{
+        struct p2pd_connection *c, *next;
+
+        for (c = TAILQ_FIRST(&s->connections); c; c = next) {
+                next = p2pd_connection_next(c);
+                if (p2pd_connection_waits_for(c) != P2PD_WAIT_TABLE)
+                        continue;
+                p2pd_reply_follow_table(s, p2pd_connection_begin_answer(c),
+                                        p2pd_connection_table_use(c));
+                p2pd_connection_end_answer(c);
+        }
+}
+
+int p2pd_server_offer_table(struct p2pd_server *s, const struct p2pd_table_offer *offer)
+{
+        if (!offer || offer->moved)
+                s->table_descriptor = p2pd_descriptor_unref(s->table_descriptor);
+        if (!offer)
+                return 0;
+        if (!s->table_descriptor) {
+                int r = p2pd_descriptor_new(offer->fd, &s->table_descriptor);
+
+                if (r < 0)
+                        return r;
+                s->table_number++;
+        }
+        s->table = *offer;
+        answer_followers(s);
+        return 0;
+}
+
+void p2pd_server_wishes_done(struct p2pd_server *s, const struct p2pd_bar_wish *wishes, size_t n)
+{
+        struct p2pd_connection *c, *next;
+
+        for (c = TAILQ_FIRST(&s->connections); n > 0 && c; c = next) {
+                uint64_t number = p2pd_connection_table_use(c)->wish;
+
+                next = p2pd_connection_next(c);
+                if (p2pd_connection_waits_for(c) != P2PD_WAIT_BAR || number < wishes[0].number ||
+                    number - wishes[0].number >= n)
+                        continue;
+                p2pd_reply_wish(s, p2pd_connection_begin_answer(c),
+                                &wishes[number - wishes[0].number]);
+                p2pd_connection_end_answer(c);
         }
 }
 

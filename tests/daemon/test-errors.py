@@ -33,6 +33,14 @@ class Errors(fixture.SharedDaemonTest):
                 'Explain': {'provider': GPU, 'client': NIC},
                 'ReportVerification': {'provider': GPU, 'client': NIC, 'result': 'arrived',
                                        'method': 'test'},
+                'RegisterBar': {'function': GPU, 'bar_index': 0},
+                'UnregisterBar': {'function': GPU, 'bar_index': 0},
+                'FollowTable': {'confirmed': 0},
+                'Place': {'count': 1, 'of': 'gpu'},
+                'FindProvider': {'clients': [GPU]},
+                'TakeLease': {'functions': [GPU], 'hold': {}},
+                'RenewLease': {'lease': 'a'}, 'ReleaseLease': {'lease': 'a'},
+                'WhatIf': {'edits': []},
                 'Map': {'client': NIC, 'address': '0x1000', 'length_bytes': '0x1000'}}.get(method, {})
 
     def test_wrong_types_in_every_field(self):
@@ -42,13 +50,15 @@ class Errors(fixture.SharedDaemonTest):
                     if not self.interface.problems(value, kind):
                         continue
                     with self.subTest(method=method, field=field, value=value):
-                        flags = {'more': True} if method == 'GetPairs' else {}
+                        flags = {'more': True} if method in ('GetPairs', 'WatchLeases') else {}
                         self.client.send(varlink.encode(
                             f'io.p2pd.{method}', {**self.valid(method), field: value}, **flags))
                         with self.assertRaises(varlink.Error) as caught:
                             self.client.reply()
                         self.assertEqual(caught.exception.name, SERVICE + 'InvalidParameter')
-                        self.assertEqual(caught.exception.parameters, {'parameter': field})
+                        # In an object it is the member that is wrong.
+                        wrong = 'a' if value == {'a': {}} and field == 'hold' else field
+                        self.assertEqual(caught.exception.parameters, {'parameter': wrong})
 
     def test_missing_fields(self):
         for method, (inside, _) in self.interface.methods.items():
@@ -63,7 +73,7 @@ class Errors(fixture.SharedDaemonTest):
 
     def test_unknown_fields(self):
         for method in self.interface.methods:
-            flags = {'more': True} if method in ('GetPairs', 'Monitor') else {}
+            flags = {'more': True} if method in ('GetPairs', 'Monitor', 'WatchLeases') else {}
             self.client.send(varlink.encode(f'io.p2pd.{method}',
                                             {**self.valid(method), 'surprise': 1}, **flags))
             with self.assertRaises(varlink.Error) as caught:
@@ -113,6 +123,8 @@ class Errors(fixture.SharedDaemonTest):
             for field in ('address', 'length_bytes'):
                 self.check('io.p2pd.Map', {**self.valid('Map'), field: text},
                            SERVICE + 'InvalidParameter', parameter=field)
+            self.check('io.p2pd.Check', {'min_bar_bytes': text}, SERVICE + 'InvalidParameter',
+                       parameter='min_bar_bytes')
 
     def test_rules_that_are_none(self):
         for rules in ('', 'oldest', 'Running', 'running '):

@@ -5,7 +5,7 @@
 import socket
 
 import fixture
-from fixture import FAR_GPU, GPU, NIC, NVME
+from fixture import FAR_GPU, GPU, NIC, NVME, SWITCH_PORT
 import idl
 import machines
 import reference
@@ -58,12 +58,26 @@ class Typed(fixture.SharedDaemonTest):
         ('Explain', {'provider': GPU, 'client': NIC}), ('Explain', {'provider': GPU, 'client': GPU}),
         ('Explain', {'provider': FAR_GPU, 'client': NVME, 'rules': 'newest'}),
         ('Check', None), ('Check', {'providers': [GPU], 'clients': [NIC]}),
+        ('Check', {'min_bar_bytes': '0x10000', 'allow_slow_link': True, 'rules': 'newest'}),
         ('Map', {'client': NIC, 'address': '0x1000', 'length_bytes': '0x2000'}),
         ('Rescan', None),
+        ('AttachTable', None), ('FollowTable', {'confirmed': 0}),
+        ('RegisterBar', {'function': GPU, 'bar_index': 0}), ('UnregisterBar', {'function': GPU, 'bar_index': 0}),
         ('ReportVerification', {'provider': GPU, 'client': NVME, 'result': 'arrived', 'method': 'test'}),
         ('ReportVerification', {'provider': NVME, 'client': GPU, 'result': 'refused', 'method': 'test',
                                 'detail': 'this one contradicts'}),
         ('Explain', {'provider': NVME, 'client': GPU}), ('GetStatus', None),
+        ('Place', {'count': 1, 'of': 'gpu'}),
+        ('Place', {'count': 1, 'of': 'gpu', 'companions': [{'of': 'nic', 'count': 1, 'shared': False}],
+                   'clients': ['nvme0'], 'avoid': ['81:00.0'], 'worst_path': 'PXB', 'least_mbps': 1, 'numa_node': 0,
+                   'must_be_bus': True, 'allow_none': False, 'answers': 2, 'rules': 'newest',
+                   'hold': {'name': 'typed', 'owner': 'the test', 'seconds': 60}}),
+        ('ListLeases', None), ('ListFunctions', None), ('RenewLease', {'lease': 'typed', 'seconds': 90}),
+        ('Place', {'count': 2, 'of': 'gpu', 'include_held': True}), ('ReleaseLease', {'lease': 'typed'}),
+        ('TakeLease', {'functions': ['nvme0'], 'hold': {'name': None}}), ('ListLeases', None),
+        ('FindProvider', {'clients': [GPU], 'min_available_bytes': '0x1', 'include_held': True, 'count': 5}),
+        ('PlanAcs', None), ('PlanAcs', {'pairs': [{'provider': GPU, 'client': NVME}], 'both_directions': False}),
+        ('VerifyAcs', None), ('WhatIf', {'edits': ['iommu=off', f'acs=RR@{SWITCH_PORT}', 'kernel=6.1']}),
     )
 
     @classmethod
@@ -84,7 +98,7 @@ class Typed(fixture.SharedDaemonTest):
                 self.assertGreaterEqual(self.call(method, parameters)['generation'], 1)
 
     def test_every_method_is_called(self):
-        called = {method for method, _ in self.calls} | {'Monitor', 'GetPairs'}
+        called = {method for method, _ in self.calls} | {'Monitor', 'GetPairs', 'WatchLeases'}
         self.assertEqual(called, set(self.interface.methods))
 
     def test_streams_have_their_type(self):
@@ -200,15 +214,27 @@ class Typed(fixture.SharedDaemonTest):
     def test_check_tells_every_gate(self):
         reply = self.call('Check', {'providers': [NVME], 'clients': [NIC, FAR_GPU]})
         gates = [g['name'] for g in reply['pairs'][0]['gates']]
-        self.assertEqual(len(gates), 7)
+        self.assertEqual(gates, ['present', 'bar', 'decoding', 'link', 'acs', 'host-bridge', 'iommu', 'kernel'])
         for pair in reply['pairs']:
             self.assertEqual([g['name'] for g in pair['gates']], gates)
             states = [g['state'] for g in pair['gates']]
             if pair['result'] == 'yes':
-                self.assertFalse({'failed', 'unknown', 'not_reached'} & set(states))
+                self.assertFalse({'failed', 'unknown', 'not-reached'} & set(states))
             else:
                 self.assertIn(pair['stopped_at'], gates)
         self.assertEqual(len(reply['pairs']), 2)
+
+    def test_check_takes_wishes(self):
+        pair = {'providers': [GPU], 'clients': [NIC]}
+        # Nothing in this machine tells how its kernel was built, and that is all.
+        for size, result in (('0x0', 'unknown'), ('0x2000000000', 'unknown'), ('0x2000000001', 'no'),
+                             ('0xffffffffffffffff', 'no'), (None, 'unknown')):
+            reply = self.call('Check', {**pair, 'min_bar_bytes': size})
+            self.assertEqual((reply['result'], reply['pairs'][0]['stopped_at']),
+                             (result, 'kernel' if result == 'unknown' else 'bar'))
+        for allowed, state in ((True, 'not-needed'), (False, 'passed'), (None, 'passed')):
+            (told,) = self.call('Check', {**pair, 'allow_slow_link': allowed})['pairs']
+            self.assertEqual({g['name']: g['state'] for g in told['gates']}['link'], state)
 
     def test_status_counts(self):
         before = self.call('GetStatus')['status']

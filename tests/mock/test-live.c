@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -169,6 +170,61 @@ static void test_hot_add(void **state)
         stop(&w);
 }
 
+static uint64_t now_usec(void)
+{
+        struct timespec now;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * 1000000U + (uint64_t)now.tv_nsec / 1000U;
+}
+
+/* From the uevent to the generation that a reader of the shared table can see. What is measured
+ * here has umockdev's file accesses in it. */
+static void test_hot_add_reaches_the_table(void **state)
+{
+        struct json_object *reply;
+        int64_t generation = 1;
+        struct world w;
+        int fd;
+
+        (void)state;
+        start(&w, (const char *const[]){"--settle-msec", "0", "--recheck-msec", "0", NULL});
+        fd = mock_daemon_connect(w.daemon);
+        mock_daemon_send(fd, "{\"method\":\"io.p2pd.AttachTable\"}");
+        json_object_put(mock_daemon_receive(fd, EVENT_MSEC));
+        for (int i = 0; i < 10; i++) {
+                uint64_t since;
+                char call[128];
+
+                snprintf(call, sizeof(call),
+                         "{\"method\":\"io.p2pd.FollowTable\",\"parameters\":{\"confirmed\":%d}}",
+                         (int)generation);
+                mock_daemon_send(fd, call);
+                if (i % 2 == 0) {
+                        mock_pci_nvme(w.pci, THIRD, "0000:02:02.0");
+                        since = now_usec();
+                        mock_pci_event(w.pci, THIRD, "add");
+                } else {
+                        since = now_usec();
+                        mock_pci_remove(w.pci, THIRD);
+                }
+                reply = mock_daemon_receive(fd, EVENT_MSEC);
+                assert_non_null(reply);
+                print_message("%s to table: %llu us\n", i % 2 == 0 ? "add" : "remove",
+                              (unsigned long long)(now_usec() - since));
+                generation = json_object_get_int64(mock_json_at(reply, "parameters.generation"));
+                assert_true(generation > 1);
+                json_object_put(reply);
+        }
+        reply = mock_daemon_call(w.daemon, "{\"method\":\"io.p2pd.GetStatus\"}");
+        assert_int_equal(
+                json_object_get_int64(mock_json_at(reply, "parameters.status.table_generation")),
+                generation);
+        json_object_put(reply);
+        (void)close(fd);
+        stop(&w);
+}
+
 static void test_hot_remove_during_a_call(void **state)
 {
         struct json_object *event, *message;
@@ -292,6 +348,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_sees_what_was_built),
                 cmocka_unit_test(test_hot_add),
+                cmocka_unit_test(test_hot_add_reaches_the_table),
                 cmocka_unit_test(test_hot_remove_during_a_call),
                 cmocka_unit_test(test_many_plugs_are_one_truth),
                 cmocka_unit_test(test_acs_drift),

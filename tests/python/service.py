@@ -73,6 +73,12 @@ class Daemon:
         return [*self.launcher, programs.P2PD, '--socket', self.socket_path, *self.options]
 
     def start(self):
+        if self.process:
+            # What the one before said must not be taken for this one's word.
+            self.notify.close()
+            os.unlink(self.notify.path)
+            self.notify = Notify(self.directory)
+            os.chmod(self.notify.path, 0o777)
         environment = dict(os.environ, NOTIFY_SOCKET=self.notify.path, **self.environment)
         self.log_path = f'{self.directory}/log'
         with open(self.log_path, 'ab') as log:

@@ -139,6 +139,23 @@ static void on_private_closed(void *userdata)
         f->n_private_closed++;
 }
 
+static int on_wish(const struct p2pd_bar_wish *wish, void *userdata)
+{
+        struct serve_fixture *f = userdata;
+
+        if (f->n_wishes == sizeof(f->wishes) / sizeof(f->wishes[0]))
+                return -ENOMEM;
+        f->wishes[f->n_wishes++] = *wish;
+        return 0;
+}
+
+static void on_readers_changed(void *userdata)
+{
+        struct serve_fixture *f = userdata;
+
+        f->n_readers_changed++;
+}
+
 void serve_fixture_publish(struct serve_fixture *f, struct p2p_machine *machine)
 {
         struct p2pd_snapshot *snapshot = NULL;
@@ -164,6 +181,8 @@ void serve_fixture_setup(struct serve_fixture *f, const struct p2pd_server_limit
                 .status = &f->status,
                 .rescan = on_rescan,
                 .last_private_closed = on_private_closed,
+                .wish = on_wish,
+                .readers_changed = on_readers_changed,
                 .userdata = f,
         };
 

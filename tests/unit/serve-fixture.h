@@ -30,7 +30,9 @@ struct serve_fixture {
         uint64_t generation;
         struct p2pd_snapshot *snapshot; /* the one that was published last */
         int rescan_result;              /* what the rescan callback returns */
-        unsigned n_rescans, n_private_closed;
+        unsigned n_rescans, n_private_closed, n_readers_changed;
+        struct p2pd_bar_wish wishes[8]; /* the first ones */
+        unsigned n_wishes;
 };
 
 /* The machine: below host bridge pci0000:00 a switch with a GPU at 03:00.0 ("card0", "renderD128"),

@@ -123,6 +123,16 @@ static void test_plan(void **state)
                      "pci=\\\"config_acs=0010001@0000:40:01.0/00.0/00.0;0000001@0000:40:01.0/00.0/"
                      "1f.0\\\"\"' > /etc/default/grub.d/p2pd-acs.cfg",
                      "update-grub");
+        EXPECT_LINES(plan, P2P_ACS_COMMAND_GRUB_DEBIAN_UNDO,
+                     "rm -f /etc/default/grub.d/p2pd-acs.cfg", "update-grub");
+        EXPECT_LINES(plan, P2P_ACS_COMMAND_GRUB_REDHAT_UNDO,
+                     "grubby --update-kernel=ALL --remove-args=pci");
+        EXPECT_LINES(plan, P2P_ACS_COMMAND_SYSTEMD_BOOT_UNDO,
+                     "sed -i '1s| pci=\"config_acs=0010001@0000:40:01.0/00.0/00.0;"
+                     "0000001@0000:40:01.0/00.0/1f.0\"||' /etc/kernel/cmdline",
+                     "sed -i '/^options/s| pci=\"config_acs=0010001@0000:40:01.0/00.0/00.0;"
+                     "0000001@0000:40:01.0/00.0/1f.0\"||' \"$(bootctl --print-boot-path)\"/loader/"
+                     "entries/*.conf");
         assert_false(plan->groups_known);
         assert_true(has_note(plan, "No IOMMU groups are known"));
         p2p_acs_plan_free(plan);
@@ -380,6 +390,76 @@ static void test_merges_and_exposures(void **state)
         builder_free(&s.b);
 }
 
+/* grubby takes every pci= away for the new one, so undoing is writing what they said. */
+static void test_undo_restores_options(void **state)
+{
+        struct sample s = sample_new();
+        struct p2p_acs_plan *plan;
+
+        (void)state;
+        s.b.m->kernel_command_line = "quiet pci=noaer pci=disable_acs_redir=0000:40:01.0/00.0/1f.0 "
+                                     "pci=nomsi,config_acs=xxxxxx1@0000:45:00.0";
+        acs(&s.b, s.port[0], 0x1d);
+        builder_finish(&s.b);
+        plan = plan_pair(&s.b, "43:00.0", "44:00.0");
+        EXPECT_LINES(
+                plan, P2P_ACS_COMMAND_GRUB_REDHAT_UNDO,
+                "grubby --update-kernel=ALL --args='pci=\"noaer,nomsi,disable_acs_redir=0000:40:"
+                "01.0/00.0/1f.0,config_acs=xxxxxx1@0000:45:00.0\"'");
+        p2p_acs_plan_free(plan);
+        builder_free(&s.b);
+}
+
+static void expect_reach(const struct builder *b, const char *client, bool root_port,
+                         const char *const *to)
+{
+        struct p2p_acs_plan *plan = plan_pair(b, "47:00.0", client);
+        const struct p2p_acs_exposure *x = &plan->exposures[0];
+        uint32_t n = 0;
+
+        assert_int_equal(plan->n_by_state[P2P_ACS_PAIR_HELPED], 1);
+        assert_int_equal(plan->n_exposures, 1);
+        assert_int_equal(x->root_port, root_port);
+        assert_int_equal(x->n_from, 1);
+        assert_int_equal(x->from[0], builder_at(b, "47:00.0"));
+        for (; to[n]; n++)
+                assert_int_equal(x->to[n], builder_at(b, to[n]));
+        assert_int_equal(x->n_to, n);
+        p2p_acs_plan_free(plan);
+}
+
+/* A root port below a switch has nothing beside it, and is the edge of nothing that can be seen:
+ * what it lets go reaches as far up as nothing redirects, and that is said. */
+static void test_nested_root_port(void **state)
+{
+        struct sample s = sample_new();
+        uint32_t down, nested;
+
+        (void)state;
+        down = builder_downstream(&s.b, "42:02.0", builder_edit(&s.b, s.port[0])->parent);
+        nested = builder_root_port(&s.b, "46:00.0");
+        builder_edit(&s.b, nested)->parent = down;
+        builder_endpoint(&s.b, "47:00.0", nested);
+        acs(&s.b, nested, 0x1d);
+        acs(&s.b, s.root_port, 0x1d);
+        builder_finish(&s.b);
+        expect_reach(&s.b, "44:00.0", true, (const char *const[]){"43:00.0", "44:00.0", NULL});
+        builder_free(&s.b);
+
+        /* The same with a root port above that lets pass: all that is on the root bus. */
+        s = sample_new();
+        down = builder_downstream(&s.b, "42:02.0", builder_edit(&s.b, s.port[0])->parent);
+        nested = builder_root_port(&s.b, "46:00.0");
+        builder_edit(&s.b, nested)->parent = down;
+        builder_endpoint(&s.b, "47:00.0", nested);
+        acs(&s.b, nested, 0x1d);
+        acs(&s.b, s.root_port, 0x11);
+        builder_finish(&s.b);
+        expect_reach(&s.b, "44:00.0", true,
+                     (const char *const[]){"43:00.0", "44:00.0", "45:00.0", NULL});
+        builder_free(&s.b);
+}
+
 static void test_default_pairs(void **state)
 {
         struct sample s = sample_new();
@@ -430,6 +510,8 @@ int main(void)
                 cmocka_unit_test(test_no_parameter),
                 cmocka_unit_test(test_long_command_line),
                 cmocka_unit_test(test_merges_and_exposures),
+                cmocka_unit_test(test_undo_restores_options),
+                cmocka_unit_test(test_nested_root_port),
                 cmocka_unit_test(test_default_pairs),
                 cmocka_unit_test(test_names),
         };

@@ -15,6 +15,7 @@
 #include "random-machine.h"
 
 #define SEEDS 200U
+#define RANDOM_FUNCTIONS_MAX 512U
 
 static const uint32_t classes[] = {0x030200, 0x020000, 0x010802};
 
@@ -329,10 +330,195 @@ static void test_equals_every_choice(void **state)
         assert_int_equal(seen.gates[P2P_PLACE_GATE_WORK], 0);
 }
 
+/* ---- never worse than what nearest companions give ---- */
+
+struct simple {
+        const struct p2p_machine *m;
+        const struct p2p_verdicts *v;
+        const struct p2p_place_request *request;
+        struct p2p_flows *flows;
+        bool used[RANDOM_FUNCTIONS_MAX];
+        bool bad, not_bus;
+        enum p2p_path path;
+        uint64_t numa_nodes; /* bits */
+};
+
+static bool simple_may_be(const struct simple *s, const struct p2p_selector *of, uint32_t f)
+{
+        const struct p2p_place_request *r = s->request;
+        struct p2p_fact node = s->m->functions[f].numa_node;
+
+        if (s->used[f] || !p2p_selector_wants(of, s->m, f) || (r->taken && r->taken[f]))
+                return false;
+        for (uint32_t i = 0; i < r->n_avoid; i++)
+                if (p2p_selector_covers(r->avoid[i], s->m, f))
+                        return false;
+        return r->numa_node == P2P_NONE || (p2p_fact_is_known(node) && node.val == r->numa_node);
+}
+
+static void simple_use(struct simple *s, uint32_t f)
+{
+        struct p2p_fact node = s->m->functions[f].numa_node;
+
+        s->used[f] = true;
+        if (p2p_fact_is_known(node))
+                s->numa_nodes |= UINT64_C(1) << node.val;
+}
+
+static void simple_pair(struct simple *s, uint32_t a, uint32_t b)
+{
+        const struct p2p_verdict ways[] = {p2p_verdicts_get(s->v, a, b),
+                                           p2p_verdicts_get(s->v, b, a)};
+
+        for (unsigned i = 0; i < 2; i++) {
+                s->bad |= ways[i].map == P2P_MAP_NONE || ways[i].map == P2P_MAP_UNKNOWN;
+                s->not_bus |= ways[i].map != P2P_MAP_BUS;
+                if (ways[i].path > s->path)
+                        s->path = ways[i].path;
+        }
+        p2p_flows_add_pair(s->flows, a, b);
+}
+
+static bool simple_serve(struct simple *s, uint32_t item)
+{
+        const struct p2p_place_request *r = s->request;
+
+        simple_use(s, item);
+        for (uint32_t i = 0; i < r->n_clients; i++)
+                if (i == 0 || r->clients[i] != r->clients[0])
+                        simple_pair(s, item, r->clients[i]);
+        for (uint32_t rule = 0; rule < r->n_rules; rule++)
+                for (uint32_t n = 0; n < r->rules[rule].n; n++) {
+                        uint32_t best = P2P_NONE;
+
+                        for (uint32_t f = 0; f < s->m->n_functions; f++)
+                                if (simple_may_be(s, r->rules[rule].of, f) &&
+                                    (best == P2P_NONE ||
+                                     p2p_verdicts_get(s->v, item, f).distance_hops <
+                                             p2p_verdicts_get(s->v, item, best).distance_hops))
+                                        best = f;
+                        if (best == P2P_NONE)
+                                return false;
+                        simple_use(s, best);
+                        simple_pair(s, item, best);
+                }
+        return true;
+}
+
+/* False: there is none, or the limits do not let it through. */
+static bool simple_place(struct simple *s, bool downwards, struct p2p_bottleneck *ret)
+{
+        const struct p2p_place_request *r = s->request;
+        const uint32_t n = s->m->n_functions;
+        uint32_t n_items = 0;
+
+        for (uint32_t i = 0; i < n && n_items < r->n_items; i++) {
+                const uint32_t f = downwards ? n - 1 - i : i;
+
+                if (!simple_may_be(s, r->of, f))
+                        continue;
+                if (!simple_serve(s, f))
+                        return false;
+                n_items++;
+        }
+        *ret = p2p_flows_bottleneck(s->flows);
+        return n_items == r->n_items && s->path <= r->path_max && !(s->bad && !r->allow_bad) &&
+               !(s->not_bus && r->must_be_bus) &&
+               (r->bottleneck_min_mbps == 0 ||
+                (!ret->has_unknown && (!ret->is_limited || ret->mbps >= r->bottleneck_min_mbps)));
+}
+
+static uint32_t n_bits(uint64_t bits)
+{
+        return (uint32_t)__builtin_popcountll(bits);
+}
+
+/* How often the simple choice is worse; fails where it is better. */
+static unsigned compare_with_simple(struct simple *s, const struct p2p_place *got, bool downwards,
+                                    uint64_t seed)
+{
+        const struct p2p_place_answer *a = got->answers;
+        struct p2p_bottleneck b;
+        int order;
+
+        if (!simple_place(s, downwards, &b))
+                return 0;
+        if (got->n_answers == 0)
+                fail_msg("seed %u: nothing but %s", (unsigned)seed,
+                         p2p_place_gate_to_string(got->refusal.gate));
+        order = (int)s->bad - (int)a->has_bad;
+        if (order == 0)
+                order = (int)s->path - (int)a->worst_path;
+        if (order == 0)
+                order = p2p_bottleneck_compare(&a->bottleneck, &b);
+        if (order == 0)
+                order = (int)n_bits(s->numa_nodes) - (int)a->n_numa_nodes;
+        if (order < 0)
+                fail_msg("seed %u: path %s, %u MB/s, %u nodes is worse than %s, %u, %u",
+                         (unsigned)seed, p2p_path_to_string(a->worst_path), a->bottleneck.mbps,
+                         a->n_numa_nodes, p2p_path_to_string(s->path), b.mbps,
+                         n_bits(s->numa_nodes));
+        return 1 + (order > 0);
+}
+
+static void test_is_not_worse_than_nearest(void **state)
+{
+        static const uint64_t works[] = {1, 100, 1000, 5000, 20000};
+        unsigned n_compared = 0, n_better = 0, n_unproven = 0;
+
+        (void)state;
+        for (uint64_t seed = 1; seed <= 2 * SEEDS; seed++) {
+                struct random r = {.state = seed * 991};
+                struct builder b = draw_machine(&r, seed);
+                const struct p2p_machine *m = builder_finish(&b);
+                struct p2p_verdicts *v = p2p_verdicts_new(m, p2p_rules_for(m, P2P_RULES_RUNNING));
+                struct p2p_place *got;
+                struct question q;
+
+                assert_non_null(v);
+                assert_true(m->n_functions <= RANDOM_FUNCTIONS_MAX);
+                draw_question(&q, m, &r);
+                q.request.n_items += random_below(&r, 3);
+                q.request.work_max = works[random_below(&r, 5)];
+                for (uint32_t i = 0; i < q.request.n_rules; i++)
+                        q.rules[i].shared = false;
+                assert_int_equal(p2p_place_new(m, v, &q.request, &got), 0);
+                for (unsigned downwards = 0; downwards < 2; downwards++) {
+                        struct simple s = {.m = m, .v = v, .request = &q.request};
+                        unsigned n;
+
+                        assert_int_equal(p2p_flows_new(m, &s.flows), 0);
+                        n = compare_with_simple(&s, got, downwards, seed);
+                        n_compared += n > 0;
+                        n_better += n > 1;
+                        n_unproven += n > 0 && got->answers[0].proven < P2P_PLACE_PROVEN_ALL;
+                        p2p_flows_free(s.flows);
+                }
+                p2p_place_free(got);
+                question_free(&q);
+                p2p_verdicts_free(v);
+                builder_free(&b);
+        }
+        print_message("%u compared, %u better, %u unproven\n", n_compared, n_better, n_unproven);
+        assert_true(n_compared > SEEDS / 4 && n_better > 10 && n_unproven > SEEDS / 8);
+}
+
+/* Keys of what is left once took two rooms of two links for each other. */
+static void test_seed_of_equal_keys(void **state)
+{
+        struct seen seen = {0};
+
+        (void)state;
+        ask(1326, &seen);
+        assert_true(seen.answers > 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_equals_every_choice),
+                cmocka_unit_test(test_seed_of_equal_keys),
+                cmocka_unit_test(test_is_not_worse_than_nearest),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

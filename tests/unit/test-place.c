@@ -457,7 +457,7 @@ static void test_work_is_bounded(void **state)
 {
         const struct shape shape = {{6, 6}, {5, 4}, {8, 8}};
         struct p2p_place_request request = P2P_PLACE_REQUEST_INIT;
-        unsigned by_proven[P2P_PLACE_PROVEN_MAX] = {0}, n_gave_up = 0;
+        unsigned by_proven[P2P_PLACE_PROVEN_MAX] = {0};
         struct p2p_place_rule rules[2];
         struct p2p_place *best, *got;
         struct fixture x;
@@ -481,12 +481,8 @@ static void test_work_is_bounded(void **state)
                 got = ask(&x, &request);
                 /* What is begun is ended: the first run here takes about 5,500. */
                 assert_true(got->work < request.work_max + 8000);
-                if (got->n_answers == 0) {
-                        assert_int_equal(got->refusal.gate, P2P_PLACE_GATE_WORK);
-                        n_gave_up++;
-                        p2p_place_free(got);
-                        continue;
-                }
+                /* Nearest companions are a choice here, which takes no search. */
+                assert_true(got->n_answers > 0);
                 a = &got->answers[0];
                 by_proven[a->proven]++;
                 assert_true(got->complete || a->proven < P2P_PLACE_PROVEN_ALL ||
@@ -504,9 +500,45 @@ static void test_work_is_bounded(void **state)
                         assert_memory_equal(a->items, best->answers[0].items, 7 * sizeof(uint32_t));
                 p2p_place_free(got);
         }
-        assert_true(n_gave_up > 0 && by_proven[P2P_PLACE_PROVEN_ALL] > 0);
+        assert_true(by_proven[P2P_PLACE_PROVEN_ALL] > 0);
         assert_true(by_proven[P2P_PLACE_PROVEN_NOTHING] > 0);
         p2p_place_free(best);
+        end(&x);
+}
+
+/* Whoever takes the nearest companion for the first rule has none for the second. */
+static void test_no_work_no_proof(void **state)
+{
+        const struct shape shape = {{1, 0}, {2, 0}, {0, 0}};
+        struct p2p_place_request request = P2P_PLACE_REQUEST_INIT;
+        struct p2p_selector *first = NULL;
+        struct p2p_place_rule rules[2];
+        struct p2p_place *got;
+        struct fixture x;
+        uint32_t lowest = 0;
+
+        (void)state;
+        begin(&x, &shape);
+        finish(&x);
+        while (!p2p_selector_wants(x.nic, x.m, lowest))
+                lowest++;
+        assert_int_equal(p2p_selector_new_list(&lowest, 1, &first), 0);
+        rules[0] = (struct p2p_place_rule){.of = x.nic, .n = 1};
+        rules[1] = (struct p2p_place_rule){.of = first, .n = 1};
+        request.of = x.gpu;
+        request.rules = rules;
+        request.n_rules = 2;
+        request.work_max = 1;
+        got = ask(&x, &request);
+        assert_int_equal(got->n_answers, 0);
+        assert_int_equal(got->refusal.gate, P2P_PLACE_GATE_WORK);
+        p2p_place_free(got);
+        request.work_max = P2P_PLACE_WORK_DEFAULT;
+        got = ask(&x, &request);
+        assert_int_equal(got->n_answers, 1);
+        assert_int_equal(got->answers[0].companions[1], lowest);
+        p2p_place_free(got);
+        p2p_selector_free(first);
         end(&x);
 }
 
@@ -523,6 +555,7 @@ int main(void)
                 cmocka_unit_test(test_bad_pairs),
                 cmocka_unit_test(test_requests_that_are_none),
                 cmocka_unit_test(test_work_is_bounded),
+                cmocka_unit_test(test_no_work_no_proof),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

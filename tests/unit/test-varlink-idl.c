@@ -70,7 +70,8 @@ static void test_errors_match(void **state)
                         .n_texts = 2,
                         .number = INT64_MAX,
                 };
-                const struct p2pd_refusal_value values[] = {value, value};
+                const struct p2pd_refusal_value values[P2PD_REFUSAL_PARAMETERS_MAX] = {
+                        value, value, value, value, value, value};
                 const struct idl_member *error;
                 struct p2pd_buffer buffer = {0};
                 struct p2pd_writer w = p2pd_writer(&buffer);
