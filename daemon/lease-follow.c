@@ -88,10 +88,48 @@ static uint32_t stands_in(struct place *places, uint32_t n, const struct p2p_slo
         return find_place(places, n, slot)->function;
 }
 
+/* Has the lease this function, or (by_vf) a virtual function of it, and has not lost it. */
+static bool has_now(const struct p2pd_lease *lease, uint32_t function, bool by_vf)
+{
+        for (uint32_t i = 0; lease && i < lease->n_devices; i++) {
+                const struct p2pd_lease_device *d = &lease->devices[i];
+
+                if (!d->is_lost && (by_vf ? d->physfn : d->function) == function)
+                        return true;
+        }
+        return false;
+}
+
+/* Has a lease that was followed already the physical function, or a virtual one. Two leases come to
+ * that when a card returns under the virtual functions of another of its kind that had its slot, or
+ * by a damaged file: the earlier one has it. */
+static bool is_in_earlier(const struct p2pd_leases *l, uint32_t function)
+{
+        const struct p2p_function *f = &l->machine->functions[function];
+
+        return (f->is_vf && f->physfn != P2P_NONE &&
+                has_now(l->holders[f->physfn], f->physfn, false)) ||
+               has_now(l->vf_holders[function], function, true);
+}
+
+/* For is_in_earlier(): the whole lease was followed. */
+static void note_followed(struct p2pd_leases *l, struct p2pd_lease *lease)
+{
+        for (uint32_t i = 0; i < lease->n_devices; i++) {
+                const struct p2pd_lease_device *d = &lease->devices[i];
+
+                if (!d->is_lost)
+                        l->holders[d->function] = lease;
+                if (!d->is_lost && d->physfn != P2P_NONE)
+                        l->vf_holders[d->physfn] = lease;
+        }
+}
+
 /* True with the event that is to be told. */
-static bool follow_device(const struct p2p_machine *m, struct place *places, uint32_t n,
+static bool follow_device(const struct p2pd_leases *l, struct place *places, uint32_t n,
                           struct p2pd_lease_device *d, enum p2pd_lease_event_kind *ret)
 {
+        const struct p2p_machine *m = l->machine;
         const uint32_t found = stands_in(places, n, &d->slot);
         const bool was_lost = d->is_lost;
         struct p2p_identity identity = {.is_known = false};
@@ -110,6 +148,12 @@ static bool follow_device(const struct p2p_machine *m, struct place *places, uin
         /* What cannot be read may be the device: it is withheld, and nothing is told of it. */
         if (was_lost && !identity.is_known)
                 return false;
+        /* It is that lease's now; it stays withheld from everybody else in this one's name too. */
+        if (is_in_earlier(l, found)) {
+                d->is_lost = true;
+                *ret = P2PD_LEASE_LOST;
+                return !was_lost;
+        }
         d->is_lost = false;
         *ret = was_lost ? P2PD_LEASE_BACK : P2PD_LEASE_MOVED;
         if (p2p_address_compare(d->address, m->functions[found].address) == 0)
@@ -149,12 +193,13 @@ int p2pd_leases_follow(struct p2pd_leases *l, const struct p2p_machine *m,
                         struct p2pd_lease_device *d = &l->items[i]->devices[j];
                         enum p2pd_lease_event_kind kind;
 
-                        if (!follow_device(m, places, n, d, &kind))
+                        if (!follow_device(l, places, n, d, &kind))
                                 continue;
                         n_events++;
                         if (on_event)
                                 on_event(kind, l->items[i], d, userdata);
                 }
+                note_followed(l, l->items[i]);
         }
         p2pd_leases_index(l);
         free(places);

@@ -56,13 +56,17 @@ const struct p2pd_leases *p2pd_lease_keeper_table(const struct p2pd_lease_keeper
         return k->table;
 }
 
+/* A release that is done and not settled is under way still: what it releases is about to end. */
 static bool is_under_way(const struct p2pd_lease_keeper *k, uint64_t lease,
                          enum p2pd_lease_operation_kind kind)
 {
-        for (size_t i = 0; i < k->n_operations; i++)
-                if (k->operations[i].lease == lease && k->operations[i].kind == kind &&
-                    !k->operations[i].is_done)
+        for (size_t i = 0; i < k->n_operations; i++) {
+                const struct p2pd_lease_operation *o = &k->operations[i];
+
+                if (o->lease == lease && o->kind == kind &&
+                    (!o->is_done || (kind == P2PD_LEASE_OPERATION_RELEASE && o->result == 0)))
                         return true;
+        }
         return false;
 }
 

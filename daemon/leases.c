@@ -449,6 +449,7 @@ const struct p2pd_lease *p2pd_leases_holder(const struct p2pd_leases *l,
                                             const struct p2p_machine *m, uint32_t function)
 {
         assert(m == l->machine && function < m->n_functions);
+        (void)m;
         return l->holders[function];
 }
 

@@ -14,7 +14,8 @@
  * A physical function and its virtual ones are the same hardware: while a physical function is
  * held, nobody else gets one of its virtual functions; while a virtual function is held, be it lost
  * or not, nobody else gets what stands in its physical function's slot, but its siblings are free.
- * One lease may hold both.
+ * One lease may hold both. Where two leases come to that without anybody's doing (a card returns to
+ * a slot in which another of its kind is in use), the later one has lost its part.
  *
  * Functions are named by their index in the machine that the table followed last; a new generation
  * is followed before anybody may ask about it.
@@ -56,7 +57,7 @@ struct p2pd_lease_device {
         struct p2p_address address; /* where it is, or was when it was lost */
         struct p2p_slot slot;
         struct p2p_identity identity;
-        bool is_lost;      /* unplugged, or another device is in its slot */
+        bool is_lost; /* unplugged, another device is in its slot, or an earlier lease has it */
         uint32_t function; /* its index, also of what may be it; P2P_NONE: lost, or not followed yet
                             */
         uint32_t physfn;   /* of a virtual function, lost or not: what stands in the slot of its

@@ -24,6 +24,7 @@ const char *p2p_gate_to_string(enum p2p_gate gate)
                 [P2P_GATE_DECODING] = "decoding", [P2P_GATE_LINK] = "link",
                 [P2P_GATE_ACS] = "acs",           [P2P_GATE_HOST_BRIDGE] = "host-bridge",
                 [P2P_GATE_IOMMU] = "iommu",       [P2P_GATE_KERNEL] = "kernel",
+                [P2P_GATE_VERIFIED] = "verified",
         };
 
         return gate < P2P_GATE_MAX ? names[gate] : NULL;
@@ -213,6 +214,45 @@ static enum p2p_gate_state gate_kernel(const struct checking *c, char *buf, size
         return kernel_may_differ(c, buf, size);
 }
 
+static bool is_possible(enum p2p_map map)
+{
+        return map == P2P_MAP_BUS || map == P2P_MAP_HOST_BRIDGE;
+}
+
+/* What was tried outweighs what is computed. A refusal agrees with a verdict that expected it, and
+ * says nothing about a later one, nor about the rules of another kernel. */
+static enum p2p_gate_state gate_verified(const struct checking *c, char *buf, size_t size)
+{
+        static const char *const what[] = {
+                [P2P_CHECK_TRANSFER_WRONG_DATA] = "was reported as done with data that is wrong",
+                [P2P_CHECK_TRANSFER_REFUSED] = "was refused by the kernel",
+                [P2P_CHECK_TRANSFER_FAILED] = "was begun and failed",
+        };
+        const enum p2p_map then = c->params->transfer_map;
+        char provider[P2P_TEXT_FUNCTION_MAX], client[P2P_TEXT_FUNCTION_MAX];
+
+        switch (c->params->transfer) {
+        case P2P_CHECK_TRANSFER_NONE:
+                return P2P_GATE_NOT_NEEDED;
+        case P2P_CHECK_TRANSFER_ARRIVED:
+                return P2P_GATE_PASSED;
+        case P2P_CHECK_TRANSFER_REFUSED:
+                if (!is_possible(then) || c->params->rules->choice != P2P_RULES_RUNNING)
+                        return P2P_GATE_NOT_NEEDED;
+                break;
+        case P2P_CHECK_TRANSFER_WRONG_DATA:
+        case P2P_CHECK_TRANSFER_FAILED:
+                break;
+        }
+        (void)snprintf(buf, size, "the last transfer by %s to the memory of %s %s%s",
+                       p2p_text_function(c->m, c->client, client),
+                       p2p_text_function(c->m, c->provider, provider), what[c->params->transfer],
+                       then == c->check->decision.map
+                               ? ""
+                               : "; the verdict was another one then: verify it anew");
+        return then == c->check->decision.map ? P2P_GATE_FAILED : P2P_GATE_UNKNOWN;
+}
+
 static void pass_gates(struct checking *c)
 {
         static const gate_fn gates[P2P_GATE_MAX] = {
@@ -220,6 +260,7 @@ static void pass_gates(struct checking *c)
                 [P2P_GATE_DECODING] = gate_decoding, [P2P_GATE_LINK] = gate_link,
                 [P2P_GATE_ACS] = gate_acs,           [P2P_GATE_HOST_BRIDGE] = gate_host_bridge,
                 [P2P_GATE_IOMMU] = gate_iommu,       [P2P_GATE_KERNEL] = gate_kernel,
+                [P2P_GATE_VERIFIED] = gate_verified,
         };
         struct p2p_check *check = c->check;
         char because[sizeof(check->because)];

@@ -24,6 +24,8 @@ enum p2p_gate {
                             way */
         P2P_GATE_KERNEL, /* the kernel has P2PDMA: built in, and not older than that; unknown where
                             it may still hold another verdict from before */
+        P2P_GATE_VERIFIED, /* the last real transfer, if there was one, did not go against it;
+                              unknown where it did, but under another verdict than today's */
         P2P_GATE_MAX,
 };
 
@@ -49,6 +51,15 @@ struct p2p_check {
         struct p2p_decision decision;
 };
 
+/* What came of the last real transfer that was tried. */
+enum p2p_check_transfer {
+        P2P_CHECK_TRANSFER_NONE, /* none was tried, or what it says is no longer known */
+        P2P_CHECK_TRANSFER_ARRIVED,
+        P2P_CHECK_TRANSFER_WRONG_DATA, /* it was reported as done */
+        P2P_CHECK_TRANSFER_REFUSED,    /* by the kernel, under its own rules */
+        P2P_CHECK_TRANSFER_FAILED,     /* it was begun */
+};
+
 struct p2p_check_params {
         const struct p2p_machine *machine;
         const struct p2p_rules *rules;
@@ -58,6 +69,8 @@ struct p2p_check_params {
         /* What the running kernel may still hold; NULL: nothing. Counts under its own rules only:
          * another kernel begins without. */
         const struct p2p_kernel_cache *kernel_cache;
+        enum p2p_check_transfer transfer;
+        enum p2p_map transfer_map; /* the running kernel's verdict at that time */
 };
 
 void p2p_check_pair(const struct p2p_check_params *params, struct p2p_check *ret);

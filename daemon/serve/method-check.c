@@ -6,13 +6,16 @@
 #include "serve/call.h"
 #include "serve/methods.h"
 #include "serve/reply-types.h"
+#include "serve/server-private.h"
+#include "verification.h"
 
 /* How many pairs one reply may carry. */
 #define PAIRS_MAX 16384U
 
 struct check_stream {
         struct p2pd_stream stream;
-        struct p2p_check_params params; /* but for the pair */
+        struct p2pd_server *server;
+        struct p2p_check_params params; /* but for the pair, and the transfer */
         uint32_t *providers, *clients;
         uint32_t n_providers, n_clients;
         uint32_t provider, client; /* the next pair */
@@ -61,6 +64,24 @@ static void write_check(struct p2pd_writer *w, const struct p2p_check *check)
                 p2pd_write_string_field(w, "because", check->because);
 }
 
+/* The newest verification, which may have come while the reply was being sent. */
+static void set_transfer(struct check_stream *x)
+{
+        static const enum p2p_check_transfer transfers[P2PD_VERIFIED_MAX] = {
+                [P2PD_VERIFIED_ARRIVED] = P2P_CHECK_TRANSFER_ARRIVED,
+                [P2PD_VERIFIED_WRONG_DATA] = P2P_CHECK_TRANSFER_WRONG_DATA,
+                [P2PD_VERIFIED_REFUSED] = P2P_CHECK_TRANSFER_REFUSED,
+                [P2PD_VERIFIED_FAILED] = P2P_CHECK_TRANSFER_FAILED,
+        };
+        const struct p2p_function *functions = x->params.machine->functions;
+        const struct p2pd_verification *v = p2pd_verifications_find(
+                x->server->verifications, functions[x->params.provider].address,
+                functions[x->params.client].address);
+
+        x->params.transfer = v ? transfers[v->result] : P2P_CHECK_TRANSFER_NONE;
+        x->params.transfer_map = v ? v->map_then : P2P_MAP_UNKNOWN;
+}
+
 static void check_pair(struct check_stream *x, struct p2pd_writer *w)
 {
         const struct p2p_machine *m = x->stream.snapshot->machine;
@@ -71,6 +92,7 @@ static void check_pair(struct check_stream *x, struct p2pd_writer *w)
                 return;
         x->params.provider = provider;
         x->params.client = client;
+        set_transfer(x);
         p2p_check_pair(&x->params, &check);
         x->n_pairs++;
         x->n_failed += check.overall == P2P_GATE_FAILED;
@@ -140,6 +162,7 @@ static int begin_check(struct p2pd_call *call, struct check_stream *x)
         pairs = (uint64_t)x->n_providers * x->n_clients;
         if (pairs > PAIRS_MAX)
                 return p2pd_refuse_too_much(call, pairs, PAIRS_MAX);
+        x->server = call->server;
         /* All of it belongs to the snapshot, which the stream holds. */
         x->params = (struct p2p_check_params){
                 .machine = call->snapshot->machine,

@@ -214,7 +214,8 @@ class Typed(fixture.SharedDaemonTest):
     def test_check_tells_every_gate(self):
         reply = self.call('Check', {'providers': [NVME], 'clients': [NIC, FAR_GPU]})
         gates = [g['name'] for g in reply['pairs'][0]['gates']]
-        self.assertEqual(gates, ['present', 'bar', 'decoding', 'link', 'acs', 'host-bridge', 'iommu', 'kernel'])
+        self.assertEqual(gates, ['present', 'bar', 'decoding', 'link', 'acs', 'host-bridge', 'iommu', 'kernel',
+                                 'verified'])
         for pair in reply['pairs']:
             self.assertEqual([g['name'] for g in pair['gates']], gates)
             states = [g['state'] for g in pair['gates']]

@@ -270,6 +270,27 @@ class ProviderTest(Asking, fixture.RootTest):
             self.refuse('FunctionNotFound', 'FindProvider', client, clients=['card99'])
 
 
+class StopTest(Asking, fixture.RootTest):
+    """The daemon ends, or those who wait leave, while an answer is computed: none is waited for in vain."""
+    build = staticmethod(machines.server)
+
+    def test_while_one_is_computed(self):
+        for leave in (False, True):
+            with self.daemon() as daemon:
+                clients = [daemon.client(60) for _ in range(4)]
+                for client in clients:
+                    client.send(varlink.encode('io.p2pd.WhatIf', {'edits': ['iommu=off', 'kernel=5.4']}))
+                # Whoever is answered behind them: the first has begun.
+                with daemon.client() as other:
+                    other.call('io.p2pd.GetStatus')
+                    other.call('io.p2pd.GetStatus')
+                for client in clients if leave else ():
+                    client.close()
+                self.assertEqual(daemon.stop(), 0)
+                for client in clients:
+                    client.close()
+
+
 @unittest.skipIf(fixture.is_sanitized(), 'times mean nothing here')
 class OthersTest(Asking, fixture.RootTest):
     """While long answers are computed, others are served as ever."""

@@ -99,6 +99,30 @@ class Verification(Base):
             self.report(daemon, client=NIC)
             self.assertEqual(self.warnings(daemon), [], 'the newest agree')
 
+    def gate(self, daemon, **more):
+        """Of Check: the result, the gate that stopped it, and how it stands with the last gate."""
+        reply = daemon.call('io.p2pd.Check', {'providers': [GPU], 'clients': [NVME], **more})
+        self.assertEqual(self.interface.problems(reply, self.interface.methods['Check'][1]), [])
+        (pair,) = reply['pairs']
+        self.assertEqual(reply['result'], pair['result'])
+        return pair['result'], pair.get('stopped_at'), {g['name']: g['state'] for g in pair['gates']}['verified']
+
+    def test_check_does_not_admit_what_went_wrong(self):
+        with self.daemon() as daemon:
+            # Nothing in this machine tells how its kernel was built.
+            self.assertEqual(self.gate(daemon), ('unknown', 'kernel', 'not-needed'))
+            for result in ('wrong_data', 'refused', 'failed'):
+                self.report(daemon, result=result)
+                self.assertEqual(self.gate(daemon), ('no', 'verified', 'failed'), result)
+            # Back to front is another pair.
+            self.assertEqual(self.gate(daemon, providers=[NVME], clients=[GPU])[2], 'not-needed')
+            self.report(daemon, result='arrived')
+            self.assertEqual(self.gate(daemon), ('unknown', 'kernel', 'passed'))
+            self.report(daemon, result='wrong_data')
+            captured.set_acs_control(self.root, SWITCH_PORT, 0x1d)
+            daemon.call('io.p2pd.Rescan')
+            self.assertEqual(self.gate(daemon)[2], 'unknown', 'it went another way then')
+
     def test_verdict_none(self):
         self.set_none()
         with self.daemon() as daemon:

@@ -17,6 +17,10 @@ HEADER = struct.Struct('<QIIQII2Q2I')
 RECORD = struct.Struct('<QQQQIBBBBHHII12x')
 
 
+class Superseded(AssertionError):
+    """The table lives in another descriptor by now."""
+
+
 class Table:
     """A mapped table. Takes the descriptor."""
 
@@ -43,7 +47,7 @@ class Table:
         while True:
             published, _, superseded = self.state()
             if superseded:
-                raise AssertionError('superseded')
+                raise Superseded
             area = self.areas[published & 1]
             generation = struct.unpack_from('<Q', self.map, area + 16)[0]
             count = struct.unpack_from('<I', self.map, area + 40 + 4 * RECORDS)[0]

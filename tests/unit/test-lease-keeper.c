@@ -243,6 +243,40 @@ static void test_what_needs_no_file(void **state)
         teardown(&f);
 }
 
+/* What is done at once is settled a turn later: until then nobody is promised what is about to
+ * end. */
+static void test_nothing_is_promised_of_a_released_lease(void **state)
+{
+        const struct p2pd_lease *lease = NULL;
+        struct fixture f;
+        uint64_t operation;
+
+        (void)state;
+        setup(&f, P2PD_LEASES_IN_MEMORY);
+        (void)take(&f, "a", 0);
+        p2pd_lease_keeper_settle(f.k);
+        f.told.n = 0;
+        operation = release(&f, "a");
+        assert_true(is_done(&f, operation, 0));
+        assert_int_equal(p2pd_lease_keeper_find_for(f.k, "a", 1000, &lease), P2PD_LEASE_E_UNKNOWN);
+        assert_int_equal(try_take(&f, "b", 0), P2PD_LEASE_E_HELD);
+        p2pd_lease_keeper_settle(f.k);
+        assert_told(&f, P2PD_LEASE_RELEASED);
+        assert_int_equal(try_take(&f, "a", 0), 0);
+        teardown(&f);
+        /* A release that could not be written did not happen. */
+        setup(&f, P2PD_LEASES_IN_FILE);
+        (void)take(&f, "a", 0);
+        (void)save(&f, 0);
+        p2pd_lease_keeper_settle(f.k);
+        operation = release(&f, "a");
+        assert_null(find(&f, "a"));
+        (void)save(&f, -EIO);
+        assert_true(is_done(&f, operation, -EIO));
+        assert_non_null(find(&f, "a"));
+        teardown(&f);
+}
+
 static void test_expiry_while_it_waits(void **state)
 {
         struct p2pd_lease_request request;
@@ -408,6 +442,7 @@ int main(void)
                 cmocka_unit_test(test_a_release_waits_too),
                 cmocka_unit_test(test_what_cannot_be_written_is_taken_back),
                 cmocka_unit_test(test_what_needs_no_file),
+                cmocka_unit_test(test_nothing_is_promised_of_a_released_lease),
                 cmocka_unit_test(test_expiry_while_it_waits),
                 cmocka_unit_test(test_random),
         };

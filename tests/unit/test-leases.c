@@ -415,6 +415,55 @@ static void test_state_file(void **state)
         builder_free(&b);
 }
 
+/* A file in which one lease has a physical function and another a virtual one of it: the earlier
+ * has it, the other has lost it until that one ends, and nobody else gets it. */
+static void overlap(uint32_t first, uint32_t second)
+{
+        struct layout layout = layout_of(0x10);
+        struct builder b = machine_of(&layout);
+        struct p2pd_leases *l = table_new(&b);
+        const uint32_t both[2] = {index_of(&b, 0x13, first), index_of(&b, 0x13, second)};
+        struct p2pd_leases_params params = P2PD_LEASES_PARAMS_DEFAULT;
+        struct p2pd_lease_request request = request_of(&b, "first", &both[0], 1);
+        struct p2pd_state_lease saved[2];
+        const struct p2pd_lease *later;
+        struct told told = {0};
+
+        saved[0] = exported(take(l, &request));
+        assert_int_equal(p2pd_leases_release(l, 1), 0);
+        request = request_of(&b, "second", &both[1], 1);
+        saved[1] = exported(take(l, &request));
+        p2pd_leases_free(l);
+
+        l = p2pd_leases_new(&params);
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(p2pd_leases_import(l, &saved[i], tell, &told), 0);
+                free(saved[i].devices);
+        }
+        assert_int_equal(p2pd_leases_follow(l, b.m, tell, &told), 1);
+        assert_int_equal(told.kinds[0], P2PD_LEASE_LOST);
+        assert_int_equal(told.numbers[0], 2);
+        later = p2pd_leases_find_name(l, "second");
+        assert_true(later->devices[0].is_lost);
+        assert_false(p2pd_leases_find_name(l, "first")->devices[0].is_lost);
+        assert_true(is_held(l, &b, 0, both[0]) && is_held(l, &b, 0, both[1]));
+        step(l, &b, &layout, &told, 0);
+        assert_int_equal(p2pd_leases_release(l, 1), 0);
+        assert_true(is_held(l, &b, 0, both[1]));
+        step(l, &b, &layout, &told, 1);
+        assert_int_equal(told.kinds[0], P2PD_LEASE_BACK);
+        assert_false(later->devices[0].is_lost);
+        p2pd_leases_free(l);
+        builder_free(&b);
+}
+
+static void test_overlap(void **state)
+{
+        (void)state;
+        overlap(0, 1);
+        overlap(1, 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -426,6 +475,7 @@ int main(void)
                 cmocka_unit_test(test_unplugged),
                 cmocka_unit_test(test_lost_virtual_function),
                 cmocka_unit_test(test_state_file),
+                cmocka_unit_test(test_overlap),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
