@@ -104,10 +104,11 @@ static int read_because(struct p2p_json *j, char *buf, size_t size)
 }
 
 P2PD_PUBLIC int p2pd_client_check(struct p2pd_client *client, const char *provider,
-                                  const char *client_function, enum p2pd_rules rules,
-                                  int timeout_msec, enum p2pd_answer *ret, char *because,
-                                  size_t because_size)
+                                  const char *client_function,
+                                  const struct p2pd_check_options *options, int timeout_msec,
+                                  enum p2pd_answer *ret, char *because, size_t because_size)
 {
+        static const struct p2pd_check_options defaults = {.size = sizeof(defaults)};
         _cleanup_(p2pd_string_freep) char *parameters = NULL;
         _cleanup_(p2pd_reply_freep) struct p2pd_reply *reply = NULL;
         enum p2pd_answer answer = P2PD_ANSWER_UNKNOWN;
@@ -117,10 +118,18 @@ P2PD_PUBLIC int p2pd_client_check(struct p2pd_client *client, const char *provid
         struct members m;
         int r;
 
+        if (!options)
+                options = &defaults;
+        if (options->size != sizeof(*options))
+                return -EINVAL;
         p2pd_parameters_begin(&t);
         p2pd_parameters_add_strings(&t, "providers", provider);
         p2pd_parameters_add_strings(&t, "clients", client_function);
-        p2pd_parameters_add_rules(&t, rules);
+        p2pd_parameters_add_rules(&t, options->rules);
+        if (options->min_bar_bytes > 0)
+                p2pd_parameters_add_hex(&t, "min_bar_bytes", options->min_bar_bytes);
+        if (options->allow_slow_link)
+                p2pd_parameters_add_true(&t, "allow_slow_link");
         parameters = p2pd_parameters_end(&t);
         if (!parameters)
                 return -ENOMEM;
@@ -244,13 +253,6 @@ P2PD_PUBLIC int p2pd_client_explain_text(struct p2pd_client *client, const char 
         return 0;
 }
 
-static int read_text_or_null(struct p2p_json *j, char *buf, size_t size)
-{
-        if (p2p_json_take_null(j))
-                return 0;
-        return p2p_json_read_string(j, buf, size);
-}
-
 static int read_rules(struct p2p_json *j, enum p2pd_rules *ret)
 {
         struct p2p_json_slice s;
@@ -277,7 +279,7 @@ static int read_status_member(struct p2p_json *j, const struct p2p_json_slice *k
         if (p2p_json_is(key, "source"))
                 return p2p_json_read_string(j, s->source, sizeof(s->source));
         if (p2p_json_is(key, "kernel_release"))
-                return read_text_or_null(j, s->kernel_release, sizeof(s->kernel_release));
+                return p2pd_read_text(j, s->kernel_release, sizeof(s->kernel_release));
         return p2p_json_skip(j);
 }
 

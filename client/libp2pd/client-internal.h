@@ -27,6 +27,13 @@ struct p2pd_reply {
         bool continues;
 };
 
+/* What was sent along with the bytes of a reply, of which at most one is kept. */
+struct p2pd_passed {
+        bool wanted; /* else none is taken in */
+        int fd;      /* -1: none; else the first that came and was not taken yet */
+        int error;   /* why one that was sent could not be taken in, or 0 */
+};
+
 /* A call that waits for its (next) reply. */
 struct p2pd_pending {
         struct p2pd_pending *next;
@@ -41,6 +48,7 @@ struct p2pd_client {
         char *path; /* NULL: made of a descriptor */
         struct p2pd_bytes in, out;
         size_t searched; /* bytes of in behind its begin that hold no NUL */
+        struct p2pd_passed passed;
         struct p2pd_pending *first, **last;
         bool dispatching; /* a callback runs */
         bool freed;       /* by a callback; dies when dispatching ends */
@@ -57,6 +65,18 @@ struct p2pd_reply *p2pd_reply_copy(const struct p2pd_reply *reply);
 
 /* The negative errno for an error's full name. */
 int p2pd_errno_from_name(const char *name);
+
+/* Ends the connection with this error (negative errno), and calls back who waits; the client is
+ * broken then. Not inside a callback (asserted). */
+void p2pd_client_break(struct p2pd_client *c, int error);
+
+/* The caller's replies will find nobody: its calls under way are those with this userdata. */
+void p2pd_client_forget(struct p2pd_client *c, const void *userdata);
+
+/* Milliseconds of the monotonic clock; and waits for the client's descriptor until then (-1: as
+ * long as it takes). 0, also when a signal came; -ETIMEDOUT or the errno of poll(2). */
+int64_t p2pd_now_msec(void);
+int p2pd_client_wait_ready(struct p2pd_client *c, int64_t deadline_msec);
 
 /* Sends a call, waits, and keeps an error reply for p2pd_client_get_error_name(). 0 with an answer;
  * its errno for an error. */

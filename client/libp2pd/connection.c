@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client-internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/json-cursor.h"
+#include "table-descriptor.h"
 
 /*
  * A message is one JSON object and a NUL, replies come in the order of the calls. So a reply always
@@ -53,6 +55,7 @@ static struct p2pd_client *client_alloc(void)
         if (!c)
                 return NULL;
         c->fd = -1;
+        c->passed.fd = -1;
         c->last = &c->first;
         return c;
 }
@@ -156,6 +159,7 @@ static void fail(struct p2pd_client *c, int error)
         c->fd = -1;
         c->broken = error;
         bytes_clear(&c->out);
+        p2pd_passed_clear(&c->passed);
         c->dispatching = true;
         while (c->first) {
                 struct p2pd_pending *p = take_first(c);
@@ -175,6 +179,12 @@ static void destroy(struct p2pd_client *c)
         p2pd_reply_free(c->last_error);
         free(c->path);
         free(c);
+}
+
+void p2pd_client_break(struct p2pd_client *c, int error)
+{
+        assert(!c->dispatching);
+        fail(c, error);
 }
 
 P2PD_PUBLIC struct p2pd_client *p2pd_client_free(struct p2pd_client *client)
@@ -393,7 +403,8 @@ static int receive(struct p2pd_client *c)
         if (bytes_reserve(&c->in, READ_BYTES) < 0)
                 return -ENOMEM;
         do {
-                n = recv(c->fd, c->in.data + c->in.end, c->in.size - c->in.end, 0);
+                n = p2pd_passed_receive(&c->passed, c->fd, c->in.data + c->in.end,
+                                        c->in.size - c->in.end);
         } while (n < 0 && errno == EINTR);
         if (n < 0)
                 return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;

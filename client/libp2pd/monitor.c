@@ -120,14 +120,6 @@ static int read_flip(struct p2p_json *j, struct p2pd_flip *ret)
         return r;
 }
 
-/* Makes room for one more element where n is a power of two (or 0). */
-static void *grow(void *items, size_t n, size_t item_bytes)
-{
-        if (n > 0 && (n & (n - 1)) != 0)
-                return items;
-        return reallocarray(items, n ? n * 2 : 1, item_bytes);
-}
-
 static int read_changes(struct p2p_json *j, struct building *b)
 {
         struct p2p_json_items items = {0};
@@ -137,7 +129,7 @@ static int read_changes(struct p2p_json *j, struct building *b)
                 return -EBADMSG;
         while ((r = p2p_json_next_element(j, &items)) > 0) {
                 struct p2pd_change *grown =
-                        grow(b->changes, b->event.n_changes, sizeof(*b->changes));
+                        p2pd_grow(b->changes, b->event.n_changes, sizeof(*b->changes));
 
                 if (!grown)
                         return -ENOMEM;
@@ -158,7 +150,7 @@ static int read_flips(struct p2p_json *j, struct building *b)
         if (p2p_json_enter_array(j) < 0)
                 return -EBADMSG;
         while ((r = p2p_json_next_element(j, &items)) > 0) {
-                struct p2pd_flip *grown = grow(b->flips, b->event.n_flips, sizeof(*b->flips));
+                struct p2pd_flip *grown = p2pd_grow(b->flips, b->event.n_flips, sizeof(*b->flips));
 
                 if (!grown)
                         return -ENOMEM;

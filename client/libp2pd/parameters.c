@@ -52,10 +52,16 @@ static void append_string(struct p2pd_text *t, const char *text)
         append(t, "\"");
 }
 
+/* Whatever is not the first in its brackets stands behind a comma. */
+static void append_comma(struct p2pd_text *t)
+{
+        if (!t->failed && !strchr("{[", t->data[t->length - 1]))
+                append(t, ",");
+}
+
 static void append_key(struct p2pd_text *t, const char *key)
 {
-        if (t->length > 1)
-                append(t, ",");
+        append_comma(t);
         append_string(t, key);
         append(t, ":");
 }
@@ -74,10 +80,32 @@ void p2pd_parameters_add_string(struct p2pd_text *t, const char *key, const char
 
 void p2pd_parameters_add_strings(struct p2pd_text *t, const char *key, const char *value)
 {
-        append_key(t, key);
-        append(t, "[");
-        append_string(t, value);
-        append(t, "]");
+        p2pd_parameters_add_list(t, key, &value, 1);
+}
+
+void p2pd_parameters_add_list(struct p2pd_text *t, const char *key, const char *const *values,
+                              size_t n)
+{
+        p2pd_parameters_open(t, key, "[");
+        for (size_t i = 0; i < n; i++) {
+                append_comma(t);
+                append_string(t, values[i]);
+        }
+        p2pd_parameters_close(t, "]");
+}
+
+void p2pd_parameters_open(struct p2pd_text *t, const char *key, const char *bracket)
+{
+        if (key)
+                append_key(t, key);
+        else
+                append_comma(t);
+        append(t, bracket);
+}
+
+void p2pd_parameters_close(struct p2pd_text *t, const char *bracket)
+{
+        append(t, bracket);
 }
 
 void p2pd_parameters_add_hex(struct p2pd_text *t, const char *key, uint64_t value)
@@ -86,6 +114,21 @@ void p2pd_parameters_add_hex(struct p2pd_text *t, const char *key, uint64_t valu
 
         snprintf(text, sizeof(text), "0x%" PRIx64, value);
         p2pd_parameters_add_string(t, key, text);
+}
+
+void p2pd_parameters_add_count(struct p2pd_text *t, const char *key, uint64_t value)
+{
+        char text[24];
+
+        snprintf(text, sizeof(text), "%" PRIu64, value);
+        append_key(t, key);
+        append(t, text);
+}
+
+void p2pd_parameters_add_true(struct p2pd_text *t, const char *key)
+{
+        append_key(t, key);
+        append(t, "true");
 }
 
 void p2pd_parameters_add_rules(struct p2pd_text *t, enum p2pd_rules rules)
@@ -121,9 +164,7 @@ P2PD_PUBLIC const char *p2pd_path_to_string(enum p2pd_path path)
         return (unsigned int)path <= P2PD_PATH_UNKNOWN ? path_words[path] : "unknown";
 }
 
-/* Reads a string that must be one of n words. */
-static int read_word(struct p2p_json *j, const char *const *words, unsigned int n,
-                     unsigned int *ret)
+int p2pd_read_word(struct p2p_json *j, const char *const *words, unsigned int n, unsigned int *ret)
 {
         struct p2p_json_slice s;
 
@@ -141,17 +182,25 @@ int p2pd_read_map(struct p2p_json *j, enum p2pd_map *ret)
 {
         unsigned int v;
 
-        if (read_word(j, map_words, P2PD_MAP_UNKNOWN + 1, &v) < 0)
+        if (p2pd_read_word(j, map_words, P2PD_MAP_UNKNOWN + 1, &v) < 0)
                 return -EBADMSG;
         *ret = (enum p2pd_map)v;
+        return 0;
+}
+
+int p2pd_read_path(struct p2p_json *j, enum p2pd_path *ret)
+{
+        unsigned int v;
+
+        if (p2pd_read_word(j, path_words, P2PD_PATH_UNKNOWN + 1, &v) < 0)
+                return -EBADMSG;
+        *ret = (enum p2pd_path)v;
         return 0;
 }
 
 int p2pd_read_verdict_member(struct p2p_json *j, const struct p2p_json_slice *key,
                              struct p2pd_verdict *v)
 {
-        unsigned int path;
-
         if (p2p_json_is(key, "distance_hops")) {
                 if (p2p_json_take_null(j)) {
                         v->distance_hops = -1;
@@ -163,12 +212,8 @@ int p2pd_read_verdict_member(struct p2p_json *j, const struct p2p_json_slice *ke
         }
         if (p2p_json_is(key, "map"))
                 return p2pd_read_map(j, &v->map);
-        if (p2p_json_is(key, "path")) {
-                if (read_word(j, path_words, P2PD_PATH_UNKNOWN + 1, &path) < 0)
-                        return -EBADMSG;
-                v->path = (enum p2pd_path)path;
-                return 0;
-        }
+        if (p2p_json_is(key, "path"))
+                return p2pd_read_path(j, &v->path);
         if (p2p_json_is(key, "reason"))
                 return p2p_json_read_string(j, v->reason, sizeof(v->reason));
         return 1;
@@ -210,4 +255,18 @@ int p2pd_read_count(struct p2p_json *j, uint64_t *ret)
                 return -EBADMSG;
         *ret = (uint64_t)v;
         return 0;
+}
+
+int p2pd_read_text(struct p2p_json *j, char *buf, size_t size)
+{
+        if (p2p_json_take_null(j))
+                return 0;
+        return p2p_json_read_string(j, buf, size);
+}
+
+void *p2pd_grow(void *items, size_t n, size_t item_bytes)
+{
+        if (n > 0 && (n & (n - 1)) != 0)
+                return items;
+        return reallocarray(items, n ? n * 2 : 1, item_bytes);
 }

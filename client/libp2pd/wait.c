@@ -30,7 +30,7 @@ static void on_reply(struct p2pd_client *client, const struct p2pd_reply *reply,
                 w->error = -ENOMEM;
 }
 
-static int64_t now_msec(void)
+int64_t p2pd_now_msec(void)
 {
         struct timespec t;
 
@@ -38,15 +38,14 @@ static int64_t now_msec(void)
         return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Waits for the descriptor until the deadline (-1: none). 0, -ETIMEDOUT or a fault. */
-static int wait_ready(struct p2pd_client *c, int64_t deadline_msec)
+int p2pd_client_wait_ready(struct p2pd_client *c, int64_t deadline_msec)
 {
         struct pollfd p = {p2pd_client_get_fd(c), p2pd_client_get_events(c), 0};
         int64_t left = -1;
         int r;
 
         if (deadline_msec >= 0) {
-                left = deadline_msec - now_msec();
+                left = deadline_msec - p2pd_now_msec();
                 if (left <= 0)
                         return -ETIMEDOUT;
         }
@@ -56,11 +55,10 @@ static int wait_ready(struct p2pd_client *c, int64_t deadline_msec)
         return 0;
 }
 
-/* The caller of a call that took too long goes away: its reply will find nobody. */
-static void forget(struct p2pd_client *c, const struct wait_for_reply *w)
+void p2pd_client_forget(struct p2pd_client *c, const void *userdata)
 {
         for (struct p2pd_pending *p = c->first; p; p = p->next)
-                if (p->userdata == w)
+                if (p->userdata == userdata)
                         p->callback = NULL;
 }
 
@@ -68,7 +66,7 @@ P2PD_PUBLIC int p2pd_client_call_wait(struct p2pd_client *client, const char *me
                                       const char *parameters, int timeout_msec,
                                       struct p2pd_reply **ret)
 {
-        int64_t deadline = timeout_msec < 0 ? -1 : now_msec() + timeout_msec;
+        int64_t deadline = timeout_msec < 0 ? -1 : p2pd_now_msec() + timeout_msec;
         struct wait_for_reply w = {0};
         int r;
 
@@ -79,9 +77,9 @@ P2PD_PUBLIC int p2pd_client_call_wait(struct p2pd_client *client, const char *me
         if (r < 0)
                 return r;
         while (!w.done) {
-                r = wait_ready(client, deadline);
+                r = p2pd_client_wait_ready(client, deadline);
                 if (r < 0) {
-                        forget(client, &w);
+                        p2pd_client_forget(client, &w);
                         return r;
                 }
                 r = p2pd_client_process(client);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,11 +183,24 @@ static int ask_endpoints(struct session *s, struct json_object **ret)
         return 0;
 }
 
+static void add_wishes(const struct session *s, struct json_object *parameters)
+{
+        if (s->min_bar_bytes > 0) {
+                char text[24];
+
+                snprintf(text, sizeof(text), "0x%" PRIx64, s->min_bar_bytes);
+                json_object_object_add(parameters, "min_bar_bytes", json_object_new_string(text));
+        }
+        if (s->allow_slow_link)
+                json_object_object_add(parameters, "allow_slow_link", json_object_new_boolean(1));
+}
+
 int command_check(struct session *s, int n, char **arguments)
 {
         struct json_object *parameters = session_parameters(s), *answer, *endpoints;
         int r;
 
+        add_wishes(s, parameters);
         if (s->all && n < 2) {
                 if (ask_endpoints(s, &endpoints) < 0) {
                         json_object_put(parameters);

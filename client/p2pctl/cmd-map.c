@@ -10,31 +10,13 @@
 #include "number.h"
 #include "table.h"
 
-/* map and bars: what lies where in the physical address space. */
+/* map: how a client reaches a range of the physical address space. */
 
 static const char *map_word(struct json_object *segment)
 {
         const char *map = field_string_or(segment, "map", "unknown");
 
         return strcmp(map, "host_bridge") == 0 ? "host-bridge" : map;
-}
-
-static void add_hex(struct table *table, struct json_object *o, const char *name)
-{
-        table_add(table, STYLE_PLAIN, field_string_or(o, name, "-"));
-}
-
-static void add_size(struct table *table, struct json_object *o, const char *name)
-{
-        struct text t = {0};
-        uint64_t v;
-
-        if (field_hex(o, name, &v))
-                text_add_size(&t, v);
-        else
-                text_add(&t, field_string_or(o, name, "?"));
-        table_add(table, STYLE_PLAIN, text_get(&t));
-        text_clear(&t);
 }
 
 static void add_owner(struct table *table, struct json_object *segment)
@@ -92,9 +74,12 @@ static int show_map(struct session *s, struct json_object *answer)
 
         for (size_t i = 0; i < array_length(segments); i++) {
                 struct json_object *segment = array_at(segments, i);
+                struct text size = {0};
 
-                add_hex(table, segment, "address");
-                add_size(table, segment, "length_bytes");
+                table_add(table, STYLE_PLAIN, field_string_or(segment, "address", "-"));
+                describe_size(&size, segment, "length_bytes");
+                table_add(table, STYLE_PLAIN, text_get(&size));
+                text_clear(&size);
                 table_add(table, style_of_map(map_word(segment)), map_word(segment));
                 table_add(table, STYLE_PLAIN, dma_address_or_why(segment));
                 add_owner(table, segment);
@@ -138,68 +123,4 @@ int command_map(struct session *s, int n, char **arguments)
         snprintf(hex, sizeof(hex), "0x%" PRIx64, length_bytes);
         json_object_object_add(parameters, "length_bytes", json_object_new_string(hex));
         return session_show(s, "io.p2pd.Map", parameters, show_map);
-}
-
-static void add_bar_flags(struct table *table, struct json_object *bar)
-{
-        struct text t = {0};
-        uint64_t now, max;
-
-        text_addf(&t, "%s-bit%s%s", field_is_true(bar, "is_64bit") ? "64" : "32",
-                  field_is_true(bar, "prefetchable") ? " prefetchable" : "",
-                  field_is_true(bar, "assigned") ? "" : " UNASSIGNED");
-        if (field_hex(bar, "resize_now_bytes", &now) && field_hex(bar, "resize_max_bytes", &max) &&
-            now < max) {
-                text_add(&t, ", can be ");
-                text_add_size(&t, max);
-        }
-        table_add(table, field_is_true(bar, "assigned") ? STYLE_PLAIN : STYLE_BAD, text_get(&t));
-        text_clear(&t);
-}
-
-static int show_bars(struct session *s, struct json_object *answer)
-{
-        static const struct table_column columns[] = {
-                {"FUNCTION"},
-                {"BAR", .right = true},
-                {"ADDRESS", .right = true},
-                {"BUS ADDRESS", .right = true, .dispensable = 1},
-                {"SIZE", .right = true},
-                {"KIND", .dispensable = 3},
-                {"NAMES", .dispensable = 4, .omit_empty = true},
-                {"FLAGS", .dispensable = 2},
-        };
-        struct json_object *bars = field_array(answer, "bars");
-        struct table *table =
-                table_new(columns, sizeof(columns) / sizeof(columns[0]), &s->terminal);
-
-        for (size_t i = 0; i < array_length(bars); i++) {
-                struct json_object *record = array_at(bars, i), *bar = field_object(record, "bar");
-                struct text t = {0};
-
-                table_add(table, STYLE_STRONG, field_string_or(record, "function", "?"));
-                text_addf(&t, "%" PRId64, field_int_or(bar, "bar_index", -1));
-                table_add(table, STYLE_PLAIN, text_get(&t));
-                add_hex(table, bar, "phys_start");
-                add_hex(table, bar, "bus_start");
-                add_size(table, bar, "size_bytes");
-                table_add(table, STYLE_PLAIN, field_string_or(record, "kind", "?"));
-                text_reset(&t);
-                describe_names(&s->terminal, &t, field_array(record, "names"), 3);
-                table_add(table, STYLE_PLAIN, text_get(&t));
-                add_bar_flags(table, bar);
-                text_clear(&t);
-        }
-        table_print(table, stdout);
-        table_free(table);
-        return EXIT_OK;
-}
-
-int command_bars(struct session *s, int n, char **arguments)
-{
-        struct json_object *parameters = json_object_new_object();
-
-        if (n > 0)
-                json_object_object_add(parameters, "functions", json_strings(n, arguments));
-        return session_show(s, "io.p2pd.ListBars", parameters, show_bars);
 }

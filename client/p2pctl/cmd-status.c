@@ -130,6 +130,56 @@ static void print_scan(struct session *s, struct json_object *answer, struct jso
         text_clear(&t);
 }
 
+static void print_ids(struct session *s, struct json_object *status)
+{
+        const char *state = field_string(status, "state_path");
+        const char *state_error = field_string(status, "state_error");
+        int64_t without = field_int_or(status, "bars_without_id", 0);
+        int64_t lost = field_int_or(status, "ids_lost", 0);
+        struct text t = {0};
+
+        text_addf(&t, "%" PRId64 " bits, %" PRId64 " used, %" PRId64 " retired",
+                  field_int_or(status, "id_bits", 0), field_int_or(status, "ids_used", 0),
+                  field_int_or(status, "ids_retired", 0));
+        if (lost > 0)
+                text_addf(&t, ", %" PRId64 " lost", lost);
+        if (without > 0)
+                text_addf(&t, "; %" PRId64 " BARs have none: all are used or held back", without);
+        print_line(s, "BAR ids", text_get(&t));
+        text_reset(&t);
+        if (state)
+                text_addf(&t, "kept in %s", state);
+        else
+                text_add(&t, "in memory only: lost with a restart");
+        if (state_error)
+                text_addf(&t, "; %s", state_error);
+        print_line(s, "", text_get(&t));
+        text_clear(&t);
+}
+
+static void print_table(struct session *s, struct json_object *status)
+{
+        int64_t bytes, generation, confirmed, pid;
+        struct text t = {0};
+
+        if (field_int(status, "table_bytes", &bytes) &&
+            field_int(status, "table_generation", &generation)) {
+                text_addf(&t, "generation %" PRId64 ", ", generation);
+                text_add_size(&t, (unsigned long long)bytes);
+                text_addf(&t, ", %" PRId64 " readers", field_int_or(status, "readers", 0));
+                if (field_int(status, "oldest_confirmed", &confirmed)) {
+                        text_addf(&t, ", who use nothing before generation %" PRId64, confirmed);
+                        if (confirmed < generation && field_int(status, "oldest_reader_pid", &pid))
+                                text_addf(&t, " (last: process %" PRId64 " of user %" PRId64 ")",
+                                          pid, field_int_or(status, "oldest_reader_uid", -1));
+                }
+        } else {
+                text_addf(&t, "none: %s", field_string_or(status, "table_error", "not made yet"));
+        }
+        print_line(s, "shared table", text_get(&t));
+        text_clear(&t);
+}
+
 static void print_counters(struct session *s, struct json_object *status)
 {
         struct json_object *c = field_object(status, "counters");
@@ -203,6 +253,8 @@ static int show(struct session *s, struct json_object *answer)
         print_kernel(s, status);
         print_machine(s, status);
         print_acs(s, status);
+        print_ids(s, status);
+        print_table(s, status);
         print_processes(s, status);
         print_counters(s, status);
         print_unknowns(s, status);

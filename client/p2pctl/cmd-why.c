@@ -6,32 +6,10 @@
 #include "commands.h"
 #include "describe.h"
 #include "fields.h"
+#include "speak.h"
 #include "why-path.h"
 
 /* One pair, told so that somebody who stands before the machine knows what to do. */
-
-static void print_heading(const struct session *s, const char *heading)
-{
-        printf("\n%s%s%s\n", terminal_style(&s->terminal, STYLE_STRONG), heading,
-               terminal_style(&s->terminal, STYLE_PLAIN));
-}
-
-/* A sentence in lines, behind what the caller printed in at columns. */
-static void print_sentence(const struct session *s, size_t at, size_t indent, const char *sentence)
-{
-        struct text safe = {0}, wrapped = {0};
-
-        text_add_safe(&safe, sentence, s->terminal.utf8);
-        terminal_add_wrapped(&s->terminal, &wrapped, at, indent, text_get(&safe));
-        puts(text_get(&wrapped));
-        text_clear(&safe);
-        text_clear(&wrapped);
-}
-
-static const char *map_word(const char *map)
-{
-        return strcmp(map, "host_bridge") == 0 ? "host-bridge" : map;
-}
 
 /* The element of the path that is this function, or NULL. */
 static struct json_object *path_find(struct json_object *explanation, const char *address)

@@ -46,6 +46,16 @@ static void add_speed(struct text *out, struct json_object *link, const char *sp
                 text_add(out, " x?");
 }
 
+void describe_size(struct text *out, struct json_object *object, const char *name)
+{
+        uint64_t bytes;
+
+        if (field_hex(object, name, &bytes))
+                text_add_size(out, bytes);
+        else
+                text_add(out, field_string_or(object, name, "?"));
+}
+
 bool link_is_below_best(struct json_object *link)
 {
         int64_t now, max;

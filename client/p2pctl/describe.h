@@ -21,6 +21,10 @@ void describe_link(struct text *out, struct json_object *link);
 /* The same in little room: "16/32 GT/s x8/16". */
 void describe_link_briefly(struct text *out, struct json_object *link);
 
+/* A member that is a hexadecimal number of bytes: "128 GiB"; what it says where it is none; "?"
+ * where it is not there. */
+void describe_size(struct text *out, struct json_object *object, const char *name);
+
 /* True if speed or width is known to be below what this end can do. */
 bool link_is_below_best(struct json_object *link);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "number.h"
 
 enum {
         OPT_SOCKET = 256,
@@ -20,12 +21,32 @@ enum {
         OPT_DISTANCE,
         OPT_NO_SERIALS,
         OPT_FROM,
+        OPT_MIN_BAR,
+        OPT_ALLOW_SLOW_LINK,
         OPT_HELP,
         OPT_VERSION,
 };
 
 /* Which options a command takes besides the general ones. */
-enum { TAKES_ALL = 1, TAKES_DISTANCE = 2, TAKES_NO_SERIALS = 4, TAKES_FROM = 8 };
+enum {
+        TAKES_ALL = 1,
+        TAKES_DISTANCE = 2,
+        TAKES_NO_SERIALS = 4,
+        TAKES_FROM = 8,
+        TAKES_MIN_BAR = 16,
+        TAKES_ALLOW_SLOW_LINK = 32,
+        TAKES_OWN_MAX = 64,
+};
+
+/* The options of wishes.h stand behind these. */
+#define TAKES(wish) ((unsigned int)TAKES_OWN_MAX << (wish))
+
+#define TAKES_PLACE                                                                                \
+        (TAKES(WISH_OF) | TAKES(WISH_WITH) | TAKES(WISH_SHARE) | TAKES(WISH_CLIENT) |              \
+         TAKES(WISH_AVOID) | TAKES(WISH_WORST) | TAKES(WISH_LEAST) | TAKES(WISH_NUMA) |            \
+         TAKES(WISH_BUS) | TAKES(WISH_ALLOW_NONE) | TAKES(WISH_INCLUDE_HELD) |                     \
+         TAKES(WISH_ANSWERS) | TAKES(WISH_HOLD) | TAKES(WISH_RUN) | TAKES(WISH_FOR) |              \
+         TAKES(WISH_OWNER))
 
 struct command {
         const char *name, *arguments;
@@ -48,11 +69,34 @@ static const struct command commands[] = {
          "one pair: verdict, path drawn, reasons, remedies"},
         {"map", "CLIENT ADDRESS LENGTH", 2, 3, 0, command_map,
          "how a client reaches a range of physical memory"},
-        {"bars", "[FUNCTION...]", 0, -1, 0, command_bars, "memory BARs and their addresses"},
-        {"check", "[--all] [PROVIDER [CLIENT]]", 0, 2, TAKES_ALL, command_check,
+        {"bars", "[FUNCTION...]", 0, -1, 0, command_bars, "memory BARs, their ids and addresses"},
+        {"register", "FUNCTION BAR", 2, 2, 0, command_register, "gives a BAR an id"},
+        {"unregister", "FUNCTION BAR", 2, 2, 0, command_unregister, "undoes it"},
+        {"table", "[ADDRESS [CLIENT]]", 0, 2, 0, command_table,
+         "what the shared table holds, or says of an address"},
+        {"check", "[--all] [PROVIDER [CLIENT]]", 0, 2,
+         TAKES_ALL | TAKES_MIN_BAR | TAKES_ALLOW_SLOW_LINK, command_check,
          "can these pairs work? all gates; exit code"},
         {"verify", "PROVIDER CLIENT", 2, 2, TAKES_FROM, command_verify,
          "one real transfer between two, where they allow it"},
+        {"place", "N --of SELECTOR ...", 1, -1, TAKES_PLACE, command_place,
+         "the best groups: N items with companions"},
+        {"lease", "NAME FUNCTION...", 2, -1, TAKES(WISH_FOR) | TAKES(WISH_OWNER), command_lease,
+         "holds these functions under a name"},
+        {"renew", "NAME|NUMBER", 1, 1, TAKES(WISH_FOR), command_renew,
+         "lets a lease last longer (or for ever)"},
+        {"release", "NAME|NUMBER", 1, 1, 0, command_release, "ends a lease"},
+        {"leases", "[--watch [NAME|NUMBER]]", 0, 1, TAKES(WISH_WATCH), command_leases,
+         "who holds which devices"},
+        {"find-provider", "CLIENT...", 1, -1,
+         TAKES(WISH_ANSWERS) | TAKES(WISH_INCLUDE_HELD) | TAKES(WISH_FREE), command_find_provider,
+         "the nearest peer-to-peer memory for all of them"},
+        {"acs", "plan [PROVIDER CLIENT]...", 1, -1, TAKES(WISH_ONE_WAY), command_acs,
+         "which ACS bits to clear, and how"},
+        {"acs", "verify", 1, -1, TAKES(WISH_ONE_WAY), command_acs,
+         "did the boot parameters take effect?"},
+        {"what-if", "EDIT...", 1, -1, 0, command_what_if,
+         "the pairs that flip on an edited machine"},
         {"monitor", "", 0, 0, 0, command_monitor, "changes as they happen"},
         {"rescan", "", 0, 0, 0, command_rescan, "reads the machine again now"},
         {"capture", "[--no-serials] DIR", 1, 1, TAKES_NO_SERIALS | TAKES_FROM, command_capture,
@@ -69,7 +113,7 @@ static void print_help(void)
              "\n"
              "Commands:");
         for (size_t i = 0; i < N_COMMANDS; i++)
-                printf("  %-8s %-28s %s\n", commands[i].name, commands[i].arguments,
+                printf("  %-13s %-28s %s\n", commands[i].name, commands[i].arguments,
                        commands[i].summary);
         puts("\n"
              "A function is named by address (0000:03:00.0, 03:00.0) or by what people call it\n"
@@ -84,12 +128,32 @@ static void print_help(void)
              "  --color auto|always|never\n"
              "  --all                  list, tree, check: every function, not only candidates\n"
              "  --distance             matrix: hops as well\n"
+             "  --min-bar SIZE         check: one BAR of the provider is as large (16G, 256M)\n"
+             "  --allow-slow-link      check: links may run below their best\n"
+             "  --of SELECTOR          place: what the items are (gpu; nic,vendor=15b3; nvme*)\n"
+             "  --with SELECTOR:COUNT  place: so many companions for each item\n"
+             "  --share SELECTOR:COUNT place: the same, handed round among the items\n"
+             "  --client FUNCTION      place: each item must reach it, and be reached\n"
+             "  --avoid SELECTOR       place: what is not to be chosen\n"
+             "  --worst PATH           place: no pair worse than PIX, PXB, PHB, NODE\n"
+             "  --least MBPS           place: for each flow, when all run at once\n"
+             "  --numa NODE, --bus     place: all on the node; all pairs by bus address\n"
+             "  --allow-none           place: rather with pairs that cannot than nothing\n"
+             "  --answers N            place, find-provider: the N best\n"
+             "  --include-held         place, find-provider: also what leases hold\n"
+             "  --hold NAME            place: holds the answer under a name\n"
+             "  --run -- COMMAND...    place: holds it while the command runs\n"
+             "  --for TIME, --owner TEXT  of a lease: 90s, 8h, 1d12h; whose it is\n"
+             "  --free SIZE            find-provider: so much of its memory is free\n"
+             "  --one-way              acs plan: not the other direction as well\n"
+             "  --watch                leases: what happens to them\n"
              "  --no-serials           capture: leave out what identifies this very machine\n"
              "  --help, --version\n"
              "\n"
              "Exit codes: 0 ok; 1 failure, check found a pair that cannot, or verify's data did\n"
              "not arrive; 2 usage; 3 check found a pair that is unknown, or verify is not "
-             "possible.");
+             "possible.\n"
+             "acs plan and acs verify: as check; place --run: the command's.");
 }
 
 static int usage_error(const char *format, const char *what)
@@ -131,10 +195,24 @@ static int parse_color(const char *text, enum color_choice *ret)
         return EXIT_OK;
 }
 
+static int parse_size(const char *text, uint64_t *ret)
+{
+        if (number_parse(text, ret) < 0)
+                return usage_error("--min-bar is a size such as 256M or 0x10000000, not '%s'",
+                                   text);
+        return EXIT_OK;
+}
+
 static int parse_option(int option, struct options *o)
 {
         struct session *s = o->session;
 
+        if (option >= WISH_OPTION) {
+                const enum wish wish = (enum wish)(option - WISH_OPTION);
+
+                o->takes |= TAKES(wish);
+                return wishes_parse(&s->wishes, wish, optarg);
+        }
         switch (option) {
         case OPT_SOCKET:
                 s->socket_path = optarg;
@@ -168,6 +246,13 @@ static int parse_option(int option, struct options *o)
                 s->from = optarg;
                 o->takes |= TAKES_FROM;
                 return EXIT_OK;
+        case OPT_MIN_BAR:
+                o->takes |= TAKES_MIN_BAR;
+                return parse_size(optarg, &s->min_bar_bytes);
+        case OPT_ALLOW_SLOW_LINK:
+                s->allow_slow_link = true;
+                o->takes |= TAKES_ALLOW_SLOW_LINK;
+                return EXIT_OK;
         case OPT_HELP:
                 o->help = true;
                 return EXIT_OK;
@@ -182,7 +267,7 @@ static int parse_option(int option, struct options *o)
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
-        static const struct option options[] = {
+        static const struct option own[] = {
                 {"socket", required_argument, NULL, OPT_SOCKET},
                 {"root", required_argument, NULL, OPT_ROOT},
                 {"lspci", required_argument, NULL, OPT_LSPCI},
@@ -193,11 +278,16 @@ static int parse_options(int argc, char **argv, struct options *o)
                 {"distance", no_argument, NULL, OPT_DISTANCE},
                 {"no-serials", no_argument, NULL, OPT_NO_SERIALS},
                 {"from", required_argument, NULL, OPT_FROM},
+                {"min-bar", required_argument, NULL, OPT_MIN_BAR},
+                {"allow-slow-link", no_argument, NULL, OPT_ALLOW_SLOW_LINK},
                 {"help", no_argument, NULL, OPT_HELP},
                 {"version", no_argument, NULL, OPT_VERSION},
-                {NULL, 0, NULL, 0},
         };
+        struct option options[sizeof(own) / sizeof(own[0]) + WISH_MAX + 1] = {0};
         int option, r;
+
+        memcpy(options, own, sizeof(own));
+        memcpy(options + sizeof(own) / sizeof(own[0]), wish_options, WISH_MAX * sizeof(options[0]));
 
         while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
                 r = parse_option(option, o);
@@ -219,12 +309,16 @@ static const struct command *find_command(const char *name)
 
 static int check_command(const struct command *c, int n, unsigned int takes)
 {
-        static const char *const names[] = {"--all", "--distance", "--no-serials", "--from"};
+        static const char *const names[] = {"--all",  "--distance", "--no-serials",
+                                            "--from", "--min-bar",  "--allow-slow-link"};
 
-        for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        const unsigned int n_names = sizeof(names) / sizeof(names[0]);
+
+        for (unsigned int i = 0; i < n_names + WISH_MAX; i++)
                 if (takes & ~c->takes & (1U << i)) {
-                        fprintf(stderr, "p2pctl: %s has no option %s\nTry `p2pctl --help`.\n",
-                                c->name, names[i]);
+                        fprintf(stderr, "p2pctl: %s has no option %s%s\nTry `p2pctl --help`.\n",
+                                c->name, i < n_names ? "" : "--",
+                                i < n_names ? names[i] : wish_options[i - n_names].name);
                         return EXIT_USAGE;
                 }
         if (n < c->min || (c->max >= 0 && n > c->max)) {
@@ -265,6 +359,7 @@ int main(int argc, char **argv)
                 return r;
         r = command->run(&session, argc - optind - 1, argv + optind + 1);
         session_close(&session);
+        wishes_clear(&session.wishes);
         if (fflush(stdout) != 0 || ferror(stdout)) {
                 perror("p2pctl: cannot write the answer");
                 r = EXIT_FAILED;

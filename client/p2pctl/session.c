@@ -10,6 +10,8 @@
 
 #include "fields.h"
 #include "offline.h"
+#include "refusal-bars.h"
+#include "refusal-place.h"
 #include "text.h"
 
 #define ANSWER_MSEC 120000
@@ -147,11 +149,12 @@ static bool describe_refusal(const char *name, struct json_object *p, struct tex
         } else if (strcmp(name, "org.varlink.service.InvalidParameter") == 0) {
                 text_addf(t, "p2pd does not accept the value of '%s'",
                           field_string_or(p, "parameter", "?"));
+                add_parameter_hint(field_string_or(p, "parameter", "?"), t);
         } else if (strcmp(name, "org.varlink.service.MethodNotFound") == 0) {
                 text_addf(t, "this p2pd does not know %s: is it older than p2pctl?",
                           field_string_or(p, "method", "the method"));
         } else {
-                return false;
+                return describe_bar_refusal(name, p, t) || describe_place_refusal(name, p, t);
         }
         return true;
 }

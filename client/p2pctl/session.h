@@ -10,9 +10,11 @@
 #include <json-c/json.h>
 #include <p2pd/p2pd.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "terminal.h"
+#include "wishes.h"
 
 /* Exit codes. */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNKNOWN = 3 };
@@ -24,6 +26,9 @@ struct session {
         enum p2pd_rules rules;
         bool all, distance, no_serials; /* options of single commands */
         const char *from;
+        uint64_t min_bar_bytes; /* of check; 0: any size */
+        bool allow_slow_link;
+        struct wishes wishes; /* of place, leases and the like */
 
         struct terminal terminal;
         struct p2pd_client *client;

@@ -37,8 +37,22 @@
  *   -ERANGE      io.p2pd.RangeInvalid
  *   -E2BIG       io.p2pd.TooMuch
  *   -EIO         io.p2pd.ScanFailed
+ *   -ENODATA     io.p2pd.TableUnavailable
+ *   -EALREADY    io.p2pd.AlreadyAttached
+ *   -EUNATCH     io.p2pd.NotAttached
+ *   -ENXIO       io.p2pd.BarNotFound
+ *   -EADDRNOTAVAIL io.p2pd.BarUnrecognisable, io.p2pd.LeaseUnrecognisable
+ *   -ENOENT      io.p2pd.BarNotRegistered, io.p2pd.LeaseNotFound
+ *   -ENOSPC      io.p2pd.IdsExhausted
+ *   -EDQUOT      io.p2pd.TooManyRegistrations, io.p2pd.LeaseLimit
+ *   -EROFS       io.p2pd.StateNotSaved, io.p2pd.LeaseNotSaved
+ *   -ESRCH       io.p2pd.NoPlacement
+ *   -EFBIG       io.p2pd.PlacementTooLarge
+ *   -EADDRINUSE  io.p2pd.LeaseHeld
+ *   -EEXIST      io.p2pd.LeaseNameTaken
+ *   -EPERM       io.p2pd.LeaseNotOwner
  *   -EACCES      org.varlink.service.PermissionDenied
- *   -EINVAL      org.varlink.service.InvalidParameter
+ *   -EINVAL      org.varlink.service.InvalidParameter, io.p2pd.SelectorInvalid, io.p2pd.EditInvalid
  *   -EOPNOTSUPP  org.varlink.service.MethodNotFound, .MethodNotImplemented, .InterfaceNotFound
  *   -EPROTO      org.varlink.service.ExpectedMore
  *   -EREMOTEIO   any other
@@ -254,14 +268,23 @@ int p2pd_client_get_distance(struct p2pd_client *client, const char *provider,
                              const char *client_function, enum p2pd_rules rules, int timeout_msec,
                              struct p2pd_verdict *ret);
 
+/* What a check asks for beyond the verdict; but for size, all zero is the default. */
+struct p2pd_check_options {
+        size_t size; /* sizeof(struct p2pd_check_options): later versions add members at the end */
+        enum p2pd_rules rules;
+        bool allow_slow_link;   /* a link that runs below its best does not count as a fault */
+        uint64_t min_bar_bytes; /* one BAR of the provider must be as large; 0: any size will do */
+};
+
 /*
- * Is the pair fit for use, all gates considered? because (may be NULL) receives one sentence on
- * what stops it, cut at because_size bytes; "" if nothing does. P2PD_ANSWER_UNKNOWN must be taken
- * for no. Blocks for at most timeout_msec milliseconds (-1: no limit). Since 0.1.0.
+ * Is the pair fit for use, all gates considered? options: NULL for the default. because (may be
+ * NULL) receives one sentence on what stops it, cut at because_size bytes; "" if nothing does.
+ * P2PD_ANSWER_UNKNOWN must be taken for no. Blocks for at most timeout_msec milliseconds (-1: no
+ * limit). -EINVAL: options of a size that this version does not know. Since 0.1.0.
  */
 int p2pd_client_check(struct p2pd_client *client, const char *provider, const char *client_function,
-                      enum p2pd_rules rules, int timeout_msec, enum p2pd_answer *ret, char *because,
-                      size_t because_size);
+                      const struct p2pd_check_options *options, int timeout_msec,
+                      enum p2pd_answer *ret, char *because, size_t because_size);
 
 /*
  * Why a pair is what it is: one English sentence per line, the reasons in the order of the gates,
@@ -381,6 +404,337 @@ typedef void (*p2pd_event_fn)(struct p2pd_client *client, const struct p2pd_even
  * p2pd_client_call() does. Does not block. Since 0.1.0.
  */
 int p2pd_client_monitor(struct p2pd_client *client, p2pd_event_fn callback, void *userdata);
+
+/*
+ * ---- BAR ids ----
+ */
+
+/*
+ * Gives the BAR (bar_index: its register, 0 to 5) of a function an id, now and whenever it is
+ * there, also over restarts; doing it twice is no error. For root and the group p2pd. ret_id (may
+ * be NULL): the id, 0 if it has none at the moment. -ENXIO, -EADDRNOTAVAIL, -ENOSPC, -EDQUOT: see
+ * the list above. -EROFS: it was done, but a restart forgets it. Blocks for at most timeout_msec
+ * milliseconds (-1: no limit). Since 0.1.0.
+ */
+int p2pd_client_register_bar(struct p2pd_client *client, const char *function,
+                             unsigned int bar_index, int timeout_msec, uint32_t *ret_id);
+
+/*
+ * Undoes it. ret_id (may be NULL): the id that the BAR keeps because its function is of a kind that
+ * has them unasked, or 0. -ENOENT: it was not registered. Otherwise likewise. Since 0.1.0.
+ */
+int p2pd_client_unregister_bar(struct p2pd_client *client, const char *function,
+                               unsigned int bar_index, int timeout_msec, uint32_t *ret_id);
+
+/*
+ * ---- Placement ----
+ *
+ * ACS plans, their verification and what-if have no calls of their own: what they answer is read by
+ * people or kept as it is; p2pd_client_call_wait() gives it as JSON.
+ */
+
+/* Companions that each item is to have. */
+struct p2pd_companion {
+        const char *of;     /* selector: "nic", "nvme,vendor=144d"; see Place in io.p2pd.varlink */
+        unsigned int count; /* for each item, at least 1 */
+        bool shared;        /* handed round among the items instead of each its own */
+};
+
+/* How to hold what was chosen. */
+struct p2pd_hold {
+        const char *name;  /* the lease is kept until released or expired, also over restarts of the
+                              daemon; NULL: it ends with the client's connection */
+        const char *owner; /* what the holder says of itself, or NULL */
+        uint64_t seconds;  /* until it expires, up to 3155760000; 0: never */
+};
+
+/* What is asked for; but for size, count and of, all zero is no wish. */
+struct p2pd_place_request {
+        size_t size;        /* sizeof(struct p2pd_place_request): later versions add members */
+        unsigned int count; /* items, at least 1 */
+        const char *of;     /* selector of the items: "gpu" */
+        const struct p2pd_companion *companions;
+        size_t n_companions;
+        const char *const *clients; /* functions that each item must reach and be reached by */
+        size_t n_clients;
+        const char *const *avoid; /* selectors of what is not to be chosen */
+        size_t n_avoid;
+        bool limit_path, limit_numa_node; /* whether the next two count */
+        enum p2pd_path worst_path;        /* no pair's path may be worse */
+        unsigned int numa_node;           /* all are to be on it */
+        uint64_t least_mbps;              /* for each flow, 10^6 bytes a second */
+        bool must_be_bus;                 /* all pairs, by bus address */
+        bool allow_none;                  /* rather a choice with a pair that cannot than none */
+        bool include_held;                /* also what leases hold; not together with hold */
+        enum p2pd_rules rules;
+        const struct p2pd_hold *hold; /* NULL: only answer */
+};
+
+/* How much of an answer is proven to be the best; each includes those before it. */
+enum p2pd_proven {
+        P2PD_PROVEN_NOTHING,
+        P2PD_PROVEN_PATH,       /* no choice has a better worst path */
+        P2PD_PROVEN_BOTTLENECK, /* nor, with that, a larger bottleneck */
+        P2PD_PROVEN_NUMA,       /* nor, with these, fewer NUMA nodes */
+        P2PD_PROVEN_ALL,        /* it is the best */
+};
+
+/* An item with its companions, all by address. */
+struct p2pd_group {
+        char provider[32];
+        char (*companions)[32]; /* in the order of the request's companions */
+        size_t n_companions;
+};
+
+/* The answer. */
+struct p2pd_placement {
+        uint64_t generation;
+        struct p2pd_group *groups; /* in the order of addresses */
+        size_t n_groups;
+        enum p2pd_path worst_path; /* of all pairs */
+        char worst_provider[32];   /* the first pair that decides; "" if there is none */
+        char worst_client[32];
+        enum p2pd_map worst_map; /* UNKNOWN without such a pair */
+        char worst_reason[64];
+        int64_t bottleneck_mbps;      /* for each flow, all at once; -1: no known link limits it */
+        char bottleneck_function[32]; /* the link above it; "" without one */
+        uint64_t bottleneck_flows;    /* that share it */
+        bool bottleneck_unknown;      /* some flow uses a link of unknown bandwidth */
+        bool has_bad;                 /* some pair's map is none or unknown; only with allow_none */
+        enum p2pd_proven proven;
+        uint64_t lease; /* number of the lease, 0 if nothing is held */
+};
+
+/*
+ * The best choice, and with hold the lease on it: nobody else gets these devices between the answer
+ * and the lease. Free it with p2pd_placement_free(). -ESRCH: nothing meets the request;
+ * p2pd_client_get_error_parameters() has the limit that fails first, and a sentence. -EINVAL also:
+ * a request of a size that this version does not know, or a selector that cannot be read. -EFBIG,
+ * and with hold -EEXIST, -EDQUOT, -EADDRNOTAVAIL, -EROFS: see the list above; hold is for root and
+ * the group p2pd. More than the best answer: by p2pd_client_call(). Blocks for at most timeout_msec
+ * milliseconds (-1: no limit); after -ETIMEDOUT a lease may still come to be: look for it, or end
+ * the connection if it has no name. Since 0.1.0.
+ */
+int p2pd_client_place(struct p2pd_client *client, const struct p2pd_place_request *request,
+                      int timeout_msec, struct p2pd_placement **ret);
+
+/* Accepts NULL; always returns NULL. Since 0.1.0. */
+struct p2pd_placement *p2pd_placement_free(struct p2pd_placement *placement);
+
+/* A function whose peer-to-peer memory all of some clients can use. */
+struct p2pd_near {
+        char function[32];
+        uint64_t distance_hops; /* summed over the clients */
+        uint64_t equal;         /* how many are as near: the kernel draws lots among them */
+};
+
+/*
+ * The provider of peer-to-peer memory nearest to all n clients (at least 1), as the kernel's own
+ * search would find it, but always the same one and none that a lease holds. min_available_bytes:
+ * of memory that is free, 0: any. Returns 1 with *ret, or 0 if there is none. Blocks for at most
+ * timeout_msec milliseconds (-1: no limit). Since 0.1.0.
+ */
+int p2pd_client_find_provider(struct p2pd_client *client, const char *const *clients, size_t n,
+                              uint64_t min_available_bytes, enum p2pd_rules rules, int timeout_msec,
+                              struct p2pd_near *ret);
+
+/*
+ * ---- Leases ----
+ *
+ * Who holds which devices; they are not offered to anybody else. To change them is for root and
+ * the group p2pd. A lease is named by its name, or by its number as a string.
+ */
+
+struct p2pd_leased_device {
+        char function[32]; /* its address, or the last one */
+        char *slot;        /* its place, which survives renumbering */
+        bool lost;         /* it was unplugged, or another device is there; it stays held */
+};
+
+struct p2pd_lease {
+        uint64_t number; /* from 1, never given twice */
+        char name[64];   /* "": it ends with a connection */
+        char owner[128]; /* what the holder says of itself; it may hold any character */
+        uint32_t uid, pid;
+        int64_t taken_usec, expires_usec; /* of the realtime clock; expires 0: never */
+        struct p2pd_leased_device *devices;
+        size_t n_devices;
+};
+
+/*
+ * Takes n functions (at least 1), all or none. ret_number (may be NULL): the lease's number.
+ * -EADDRINUSE: a lease holds one, or another function of the same hardware; -EEXIST: the name is
+ * taken; -EDQUOT, -EADDRNOTAVAIL: see the list above; -EROFS: it could not be made to last, and
+ * nothing is held. Blocks as p2pd_client_place() does. Since 0.1.0.
+ */
+int p2pd_client_take_lease(struct p2pd_client *client, const char *const *functions, size_t n,
+                           const struct p2pd_hold *hold, int timeout_msec, uint64_t *ret_number);
+
+/* Lets it expire seconds from now, 0: never. -ENOENT: there is none; -EPERM: it is another user's;
+ * -EROFS: it is as it was. Blocks for at most timeout_msec milliseconds (-1: no limit). Since
+ * 0.1.0. */
+int p2pd_client_renew_lease(struct p2pd_client *client, const char *lease, uint64_t seconds,
+                            int timeout_msec);
+
+/* Ends it. Errors likewise; -EROFS: it stands. Since 0.1.0. */
+int p2pd_client_release_lease(struct p2pd_client *client, const char *lease, int timeout_msec);
+
+/* All of them, in the order of numbers. Free the array with p2pd_leases_free(). Blocks for at most
+ * timeout_msec milliseconds (-1: no limit). Since 0.1.0. */
+int p2pd_client_list_leases(struct p2pd_client *client, int timeout_msec, struct p2pd_lease **ret,
+                            size_t *ret_n);
+
+/* Accepts NULL; always returns NULL. Since 0.1.0. */
+struct p2pd_lease *p2pd_leases_free(struct p2pd_lease *leases, size_t n);
+
+enum p2pd_lease_event_kind {
+        P2PD_LEASES_INITIAL,     /* the present state: leases */
+        P2PD_LEASE_EXPIRED,      /* its time was over: it has ended */
+        P2PD_LEASE_DISCONNECTED, /* its connection has ended, and so has it */
+        P2PD_LEASE_LOST,         /* device was unplugged; it stays held */
+        P2PD_LEASE_BACK,         /* device is there again */
+        P2PD_LEASE_MOVED,        /* device has another address now */
+        P2PD_LEASE_TAKEN,
+        P2PD_LEASE_RENEWED,
+        P2PD_LEASE_RELEASED, /* it has ended */
+        P2PD_LEASE_OTHER,    /* something that this version does not know: list them again */
+};
+
+struct p2pd_lease_event {
+        enum p2pd_lease_event_kind kind;
+        uint64_t generation;
+        const struct p2pd_lease *leases; /* INITIAL: all; else the one it is about, as it is then */
+        size_t n_leases;
+        char function[32]; /* LOST, BACK, MOVED: the device; else "" */
+};
+
+/* Receives an event (valid until it returns), or the end: event NULL with a negative errno, or 0 if
+ * the daemon ended the stream. */
+typedef void (*p2pd_lease_event_fn)(struct p2pd_client *client,
+                                    const struct p2pd_lease_event *event, int status,
+                                    void *userdata);
+
+/*
+ * Asks to be told what happens to a lease (NULL: to any), first how they are. Holds the connection
+ * for itself like p2pd_client_monitor(); the connection to which a lease is tied may be used for
+ * it. The end with -ENOENT: there is no such lease. Returns as p2pd_client_call() does. Does not
+ * block. Since 0.1.0.
+ */
+int p2pd_client_watch_leases(struct p2pd_client *client, const char *lease,
+                             p2pd_lease_event_fn callback, void *userdata);
+
+/*
+ * ---- The shared table ----
+ *
+ * The daemon keeps its answers in memory that any process can look into without a call; how to
+ * look is p2pd/table.h. A struct p2pd_table_reader gets that memory and follows its generations:
+ *
+ *         p2pd_table_reader_new_path(NULL, &reader);
+ *         for (;;) {
+ *                 poll() for p2pd_table_reader_get_fd() and p2pd_table_reader_get_events()
+ *                 r = p2pd_table_reader_process(reader, &event);
+ *                 if (r < 0)
+ *                         the daemon is gone: p2pd_table_reader_reattach(), now or later
+ *                 if (r <= 0)
+ *                         continue;
+ *                 if (event.moved)
+ *                         p2p_table_attach(&table, event.memory, event.bytes);
+ *                 look again at what was kept of earlier generations
+ *                 p2pd_table_reader_confirm(reader, &event);
+ *         }
+ *
+ * Confirming is what makes ids safe to keep: an id that stood for a BAR that is gone is given to
+ * another one only when every reader has confirmed a generation without it. So whoever keeps ids,
+ * addresses or clients found in the table looks at them again before it confirms, and a reader that
+ * never confirms holds all such ids back. The next event comes only after the last one was
+ * confirmed; lookups show the newest generation at any time.
+ *
+ * When the table does not fit its memory any more the daemon makes a new one; lookups in the old
+ * one then say P2P_TABLE_MOVED, and an event brings the new one. The old memory stays mapped until
+ * an event of the new one is confirmed or the reader is freed. While the daemon is gone the table
+ * stays as it was last, and nobody tells what changes in the machine: do not start new transfers
+ * by it.
+ *
+ * Threads: a reader must be used by one thread at a time. The memory may be looked into by all
+ * threads, each with a struct p2p_table of its own; confirm, reattach and free only when no thread
+ * uses what that gives up.
+ */
+
+struct p2pd_table_reader;
+
+/* There is a newer generation than the one that was confirmed last, or a first one. */
+struct p2pd_table_event {
+        uint64_t generation;
+        bool moved;       /* the memory is another than before, or the first: attach to it */
+        bool interrupted; /* it was attached anew after the connection was lost: meanwhile ids may
+                             have been given to other BARs without its confirmation */
+        bool restarted;   /* that, and it is another daemon: generations count anew */
+        unsigned int id_bits; /* BAR ids are less than 2 to the power of this */
+        const void *memory;   /* for p2p_table_attach(); 8-byte aligned, to be read only */
+        uint64_t bytes;
+        uint64_t attached; /* for p2pd_table_reader_confirm(): which memory this is about */
+};
+
+/*
+ * Connects to the daemon at path (NULL: P2PD_DEFAULT_PATH) and asks for the table. Does not block:
+ * the first event comes by p2pd_table_reader_process(). Errors are those of p2pd_client_new_path().
+ * Since 0.1.0.
+ */
+int p2pd_table_reader_new_path(const char *path, struct p2pd_table_reader **ret);
+
+/*
+ * Likewise on the connection of a client, which stays the caller's and must outlive the reader; it
+ * can have one reader. What is asked on that client while the reader waits for a newer generation
+ * is answered only after that: not before p2pd_table_reader_confirm() is the connection free for
+ * other calls. After a blocking call on it, process the reader once before the next poll. -EBUSY:
+ * inside a callback, or the client has a reader or a call under way. A connection that had a reader
+ * before cannot get the same table again (-EALREADY by process): reconnect it first. What the
+ * daemon refuses, p2pd_client_get_error_name() names as well. Since 0.1.0.
+ */
+int p2pd_table_reader_new_client(struct p2pd_client *client, struct p2pd_table_reader **ret);
+
+/* Ends it: all its memory is unmapped, and the daemon no longer waits for what it confirms (with
+ * new_client: when the client is freed). Accepts NULL; always returns NULL. Since 0.1.0. */
+struct p2pd_table_reader *p2pd_table_reader_free(struct p2pd_table_reader *reader);
+
+/* The descriptor to poll and for what: as p2pd_client_get_fd() and p2pd_client_get_events(); -1 and
+ * 0 when it must be attached again. Ask again before every poll. Since 0.1.0. */
+int p2pd_table_reader_get_fd(const struct p2pd_table_reader *reader);
+short p2pd_table_reader_get_events(const struct p2pd_table_reader *reader);
+
+/*
+ * Sends and receives what is possible without waiting. 1: *ret says what is new. 0: nothing is. A
+ * negative errno: there will be no events until p2pd_table_reader_reattach(). -ECONNRESET: the
+ * daemon is gone; -ENODATA: it has no table now; -EBADMSG: what came is no table, or could be
+ * shortened under its readers; -EPROTONOSUPPORT: a table of a newer layout; -EMFILE: no descriptor
+ * is left; or what can happen to every call. -EBUSY (and nothing else is changed) inside a
+ * callback. Does not block. Since 0.1.0.
+ */
+int p2pd_table_reader_process(struct p2pd_table_reader *reader, struct p2pd_table_event *ret);
+
+/* For programs without a loop: waits for the next event, at most timeout_msec milliseconds (-1: as
+ * long as it takes). 0 with *ret; -ETIMEDOUT; -EDEADLK: the last event was not confirmed, so none
+ * can come; or as above. Since 0.1.0. */
+int p2pd_table_reader_wait(struct p2pd_table_reader *reader, int timeout_msec,
+                           struct p2pd_table_event *ret);
+
+/*
+ * "I use nothing any more that was taken from a generation older than this event's": tells the
+ * daemon, unmaps memory from before the event's, and asks for the next event. Confirming again does
+ * nothing. -ESTALE: the reader was attached anew since this event; nothing is done, the newer event
+ * counts. -EINVAL: an event that this reader did not give. Or the error of a connection that has
+ * ended. Does not block. Since 0.1.0.
+ */
+int p2pd_table_reader_confirm(struct p2pd_table_reader *reader,
+                              const struct p2pd_table_event *event);
+
+/*
+ * Asks for the table anew. After an error: connects again, to the same path. While all is well: for
+ * a program that finds P2P_TABLE_MOVED and cannot confirm yet; if there is no other table, that
+ * changes nothing. Earlier memory stays mapped. Errors are those of p2pd_client_reconnect(); try
+ * again later. Does not block. Since 0.1.0.
+ */
+int p2pd_table_reader_reattach(struct p2pd_table_reader *reader);
 
 #ifdef __cplusplus
 }

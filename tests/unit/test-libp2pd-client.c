@@ -372,6 +372,34 @@ static void test_map(void **state)
         assert_null(s);
 }
 
+static void test_register_bar(void **state)
+{
+        struct fixture *f = *state;
+        uint32_t id = 77;
+
+        say(f, "{\"parameters\":{\"generation\":2,\"id\":5}}");
+        assert_int_equal(p2pd_client_register_bar(f->client, "x\"", 3, 1000, &id), 0);
+        assert_int_equal(id, 5);
+        expect_call(f, "{\"method\":\"io.p2pd.RegisterBar\",\"parameters\":"
+                       "{\"function\":\"x\\u0022\",\"bar_index\":3}}");
+        say(f, "{\"parameters\":{\"generation\":2,\"id\":null}}");
+        assert_int_equal(p2pd_client_unregister_bar(f->client, "x", 0, 1000, &id), 0);
+        assert_int_equal(id, 0);
+        expect_call(f, "{\"method\":\"io.p2pd.UnregisterBar\",\"parameters\":"
+                       "{\"function\":\"x\",\"bar_index\":0}}");
+        say(f, "{\"parameters\":{\"generation\":2}}");
+        assert_int_equal(p2pd_client_register_bar(f->client, "x", 3, 1000, NULL), 0);
+        id = 77;
+        say(f, "{\"parameters\":{\"id\":65536}}");
+        assert_int_equal(p2pd_client_register_bar(f->client, "x", 3, 1000, &id), -EBADMSG);
+        say(f, "{\"error\":\"io.p2pd.IdsExhausted\",\"parameters\":{\"id_bits\":4}}");
+        assert_int_equal(p2pd_client_register_bar(f->client, "x", 3, 1000, &id), -ENOSPC);
+        assert_string_equal(p2pd_client_get_error_name(f->client), "io.p2pd.IdsExhausted");
+        say(f, "{\"error\":\"io.p2pd.BarNotRegistered\"}");
+        assert_int_equal(p2pd_client_unregister_bar(f->client, "x", 3, 1000, &id), -ENOENT);
+        assert_int_equal(id, 77);
+}
+
 struct rows {
         int n, end, status;
         int64_t hops;
@@ -513,16 +541,31 @@ static void test_monitor(void **state)
 static void test_check_and_explain(void **state)
 {
         struct fixture *f = *state;
+        struct p2pd_check_options options = {.size = sizeof(options), .min_bar_bytes = 0x10000};
         enum p2pd_answer answer;
         char because[8], *text = NULL;
 
         say(f, "{\"parameters\":{\"generation\":1,\"result\":\"no\",\"pairs\":[{\"because\":"
                "\"switched off\",\"gates\":[]}]}}");
-        assert_int_equal(p2pd_client_check(f->client, "x", "y", P2PD_RULES_DEFAULT, 1000, &answer,
-                                           because, sizeof(because)),
+        assert_int_equal(p2pd_client_check(f->client, "x", "y", NULL, 1000, &answer, because,
+                                           sizeof(because)),
                          0);
         assert_int_equal(answer, P2PD_ANSWER_NO);
         assert_string_equal(because, "switche");
+        expect_call(f, "{\"method\":\"io.p2pd.Check\",\"parameters\":{\"providers\":[\"x\"],"
+                       "\"clients\":[\"y\"]}}");
+        options.allow_slow_link = true;
+        options.rules = P2PD_RULES_NEWEST;
+        say(f, "{\"parameters\":{\"generation\":1,\"result\":\"yes\",\"pairs\":[{\"gates\":[]}]}}");
+        assert_int_equal(p2pd_client_check(f->client, "x", "y", &options, 1000, &answer, NULL, 0),
+                         0);
+        assert_int_equal(answer, P2PD_ANSWER_YES);
+        expect_call(f, "{\"method\":\"io.p2pd.Check\",\"parameters\":{\"providers\":[\"x\"],"
+                       "\"clients\":[\"y\"],\"rules\":\"newest\",\"min_bar_bytes\":\"0x10000\","
+                       "\"allow_slow_link\":true}}");
+        options.size++;
+        assert_int_equal(p2pd_client_check(f->client, "x", "y", &options, 1000, &answer, NULL, 0),
+                         -EINVAL);
         say(f, "{\"parameters\":{\"explanation\":{\"reasons\":[{\"name\":\"n\",\"text\":\"One.\"}],"
                "\"constraints\":[{\"text\":\"Two.\"}],\"path\":[]}}}");
         assert_int_equal(
@@ -631,6 +674,7 @@ int main(void)
                 WITH_PEER(test_typed_error),
                 WITH_PEER(test_distance),
                 WITH_PEER(test_map),
+                WITH_PEER(test_register_bar),
                 WITH_PEER(test_pairs),
                 WITH_PEER(test_bad_pairs),
                 WITH_PEER(test_monitor),
