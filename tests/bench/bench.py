@@ -7,6 +7,8 @@ the exit status is 1. Times hang on the machine: compare ratios.
 """
 
 import argparse
+import datetime
+import json
 import os
 import shlex
 import shutil
@@ -97,6 +99,22 @@ def bench_deciding(table, builddir, root, count):
     table.line('classes that share a row', f'{out["classes"]:.0f}')
 
 
+def bench_place(table, builddir, root, count):
+    """Exact placement beside a plain search over all choices of GPUs."""
+    wishes = ((root, f'{count} functions', 4, 16, 1, 2, 10), (root, f'{count} functions', 8, 16, 1, 2, 10),
+              ('made:64', '64 equal GPUs', 8, 64, 1, 0, 1000), ('made:64:1', '64 unequal GPUs', 8, 64, 1, 0, 1000),
+              ('made:64:1', '64 unequal GPUs', 8, 64, 1, 2, 1000))
+    for machine, what, gpus, of, nics, nvmes, target in wishes:
+        run = subprocess.run([f'{builddir}/tests/bench/place-bench', machine, str(gpus), str(nics), str(nvmes)],
+                             stdout=subprocess.PIPE, text=True, check=True)
+        out = dict(line.split(' ', 1) for line in run.stdout.splitlines())
+        msec = float(out['place_msec'])
+        table.line(f'place {gpus} of {of} GPUs, {nics} NIC, {nvmes} NVMe each, {what}, ms', f'{msec:.2f}',
+                   f'<= {target}', out['exact'] == '1' and msec <= target)
+        table.line('  the plain search' + ('' if out['plain_ended'] == '1' else ', worked out'),
+                   f'{float(out["plain_msec"]):,.0f}')
+
+
 def bench_memory(table, directory):
     root = f'{directory}/middle'
     os.mkdir(root)
@@ -141,6 +159,92 @@ class Peer:
             self.process.wait()
 
 
+STRUCTURES = ('table', 'tree', 'judy', 'hash')
+SEARCHES = ('sorted', 'breadth-first')  # of the binary search, two orders
+MODES = {'hit': 'addresses in a BAR', 'miss': 'addresses in no BAR',
+         'repeated': 'the same few addresses in BARs, again and again',
+         'hit_latency': 'addresses in a BAR, each after the answer before',
+         'miss_latency': 'addresses in no BAR, each after the answer before'}
+
+
+def cpu_model():
+    with open('/proc/cpuinfo', encoding='utf-8') as file:
+        return next((line.split(':', 1)[1].strip() for line in file if line.startswith('model name')), 'unknown')
+
+
+def summary(size, mode):
+    """Nanoseconds of one lookup by structure. Of the binary searches the better one: without any jump, and with one at
+    the end that guesses whether the address is in a BAR."""
+    times = {s['name']: s[mode] for s in size['structures']}
+    return {**{name: times[name] for name in STRUCTURES},
+            'search': min(times[name] for name in SEARCHES),
+            'guess': min(times[name + '-guess'] for name in SEARCHES)}
+
+
+def print_lookups(result):
+    for mode, text in MODES.items():
+        print(f'\n{text}, ns (medians of {result["rounds"]} rounds)')
+        print(f'{"":16} {"binary search":>17} {"interval":>9} {"":>7} {"":>7} {"search":>8} {"tree":>7}\n'
+              f'{"BARs":>6} {"table":>9} {"no jump":>8} {"guesses":>8} {"tree":>9} {"Judy":>7} {"hash":>7} {"/table":>8}'
+              f' {"/table":>7}')
+        for size in result['sizes']:
+            t = summary(size, mode)
+            print(f'{size["bars"]:6} {t["table"]:9.2f} {t["search"]:8.2f} {t["guess"]:8.2f} {t["tree"]:9.2f}'
+                  f' {t["judy"]:7.1f} {t["hash"]:7.1f} {t["search"] / t["table"]:8.2f} {t["tree"] / t["table"]:7.2f}')
+    searches = [s for size in result['sizes'] for s in size['structures'] if s['name'] in SEARCHES]
+    slower = statistics.median(s['hit'] / s['hit_least'] for s in searches)
+    if slower > 1.15:
+        print(f'  Something else ran here: a median is {slower:.1f} times the least. That changes ratios, too.')
+    print('', flush=True)
+
+
+def judge_lookups(table, result):
+    """Judged by the least times, which other work on the machine does not change."""
+
+    def ratio(text, of, by, pair, target='', is_met=None):
+        least, median = (pair('_least')[of] / pair('_least')[by], pair('')[of] / pair('')[by])
+        table.line(text, f'{least:.2f} ({median:.2f})', target, is_met(least) if is_met else None)
+        return least
+
+    sizes = {size['bars']: size for size in result['sizes']}
+    table.note('ratios of the least times (of the medians)')
+    for bars, factor in ((24, 5), (4096, 10)):
+        ratio(f'interval tree to table, {bars} BARs', 'tree', 'table', lambda which: summary(sizes[bars], 'hit' + which),
+              f'>= {factor:.2f}', lambda least: least >= factor)
+    for mode in ('hit', 'miss', 'hit_latency', 'miss_latency'):
+        times = {bars: summary(size, mode + '_least') for bars, size in sizes.items()}
+        bars = min(times, key=lambda n: times[n]['search'] / times[n]['table'])
+        ratio(f'binary search to table, {mode.replace("_", " ")}, worst size ({bars} BARs)', 'search', 'table',
+              lambda which: summary(sizes[bars], mode + which), '> 1.00', lambda least: least > 1)
+    pair, publish = result['pair'], result['publish']
+    ratio('pair to two loads of arrays', 'table', 'array',
+          lambda which: {n: pair[n + which] for n in ('table', 'array')})
+    ratio('pair to two loads, each after the answer before', 'table', 'array',
+          lambda which: {n: pair[f'{n}_latency{which}'] for n in ('table', 'array')}, '<= 1.50', lambda least: least <= 1.5)
+    table.line(f'table, {pair["bars"]} BARs, {pair["functions"]} functions, bytes', f'{pair["table_bytes"]:,}',
+               '< 65,536', pair['table_bytes'] < 65536)
+    whole = publish['decide_msec'] + publish['publish_msec']
+    table.line(f'generation, {publish["bars"]:,} BARs, {publish["functions"]:,} functions, ms (median)',
+               f'{whole:.2f}', '< 5', whole < 5)
+    table.line('  deciding', f'{publish["decide_msec"]:.2f}')
+    table.line('  the table', f'{publish["publish_msec"]:.2f}')
+    table.line('  the first table', f'{publish["first_msec"]:.2f}')
+
+
+def bench_lookups(table, builddir):
+    program = f'{builddir}/tests/bench/lookup'
+    if not os.path.exists(program):
+        table.note('lookups: not built, libjudy-dev or libbsd-dev is not installed')
+        return
+    run = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True)
+    result = {'cpu': cpu_model(), 'date': datetime.date.today().isoformat(), **json.loads(run.stdout)}
+    with open(f'{program}.json', 'w', encoding='utf-8') as file:
+        json.dump(result, file, indent=1)
+    print_lookups(result)
+    judge_lookups(table, result)
+    table.note(f'all of it in {program}.json, for docs/draw-lookups.py')
+
+
 def bench_calls(table, args, directory):
     load = f'{args.builddir}/tests/bench/load'
     rounds, seconds = args.rounds, args.seconds
@@ -183,15 +287,20 @@ def main():
     parser.add_argument('--seconds', type=float, default=1.0, help='length of one load run')
     parser.add_argument('--peer', metavar='COMMAND', help='starts sd-varlink-peer where this build has none: '
                         'from a newer Debian, through its own ld.so; the socket path is appended')
+    parser.add_argument('--only-lookups', action='store_true', help='the shared table, and nothing else')
     parser.add_argument('--strict', action='store_true', help='exit status 1 when a target is missed')
     args = parser.parse_args()
     args.builddir = os.path.abspath(args.builddir)
     programs.P2PD = f'{args.builddir}/daemon/p2pd'
     table = Table()
     print(f'{"":58} {"measured":>14} {"target":>12}')
+    bench_lookups(table, args.builddir)
+    if args.only_lookups:
+        return 1 if args.strict and table.missed else 0
     with tempfile.TemporaryDirectory(prefix='p2pd-bench-', dir=programs.SCRATCH) as directory:
         root, count = bench_start(table, directory, args.rounds)
         bench_deciding(table, args.builddir, root, count)
+        bench_place(table, args.builddir, root, count)
         bench_memory(table, directory)
         bench_calls(table, args, directory)
     return 1 if args.strict and table.missed else 0
