@@ -539,7 +539,8 @@ static void test_bad_news(void **state)
         expect_end(f, -EBADMSG);
 }
 
-/* Under valgrind the limit is not the kernel's: it takes the descriptor in all the same. */
+/* Under valgrind, which does not ask the kernel for the limit, the descriptor is taken in all the
+ * same. */
 static void test_no_descriptor_left(void **state)
 {
         struct fixture *f = *state;
@@ -555,8 +556,8 @@ static void test_no_descriptor_left(void **state)
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
         r = p2pd_table_reader_process(f->reader, &e);
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-        if (r == 1)
-                skip();
+        if (r == 1 && strstr(getenv("LD_PRELOAD") ? getenv("LD_PRELOAD") : "", "vgpreload"))
+                return;
         assert_int_equal(r, -EMFILE);
         assert_int_equal(p2pd_table_reader_reattach(f->reader), 0);
         accept_peer(f);
