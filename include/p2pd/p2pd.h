@@ -697,9 +697,12 @@ int p2pd_table_reader_new_client(struct p2pd_client *client, struct p2pd_table_r
  * new_client: when the client is freed). Accepts NULL; always returns NULL. Since 0.1.0. */
 struct p2pd_table_reader *p2pd_table_reader_free(struct p2pd_table_reader *reader);
 
-/* The descriptor to poll and for what: as p2pd_client_get_fd() and p2pd_client_get_events(); -1 and
- * 0 when it must be attached again. Ask again before every poll. Since 0.1.0. */
+/* The descriptor to poll, as p2pd_client_get_fd(); -1 when it must be attached again. Does not
+ * block. Since 0.1.0. */
 int p2pd_table_reader_get_fd(const struct p2pd_table_reader *reader);
+
+/* The poll(2) events to wait for at the moment, as p2pd_client_get_events(); 0 when it must be
+ * attached again. Ask again before every poll. Does not block. Since 0.1.0. */
 short p2pd_table_reader_get_events(const struct p2pd_table_reader *reader);
 
 /*
