@@ -119,21 +119,6 @@ bool p2p_slot_is_valid(const char *text)
         return *text == '\0';
 }
 
-uint32_t p2p_slot_find(const struct p2p_machine *m, const struct p2p_slot *slot)
-{
-        uint32_t found = P2P_NONE;
-        struct p2p_slot other;
-
-        for (uint32_t i = 0; i < m->n_functions; i++) {
-                if (p2p_slot_compute(m, i, &other) != 0 || strcmp(other.text, slot->text) != 0)
-                        continue;
-                if (found != P2P_NONE)
-                        return P2P_NONE;
-                found = i;
-        }
-        return found;
-}
-
 /* An id that a function may do without. */
 static bool optional_id(struct p2p_fact fact, uint32_t *ret)
 {

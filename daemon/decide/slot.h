@@ -47,10 +47,6 @@ int p2p_slot_format(const struct p2p_machine *m, uint32_t function, char *buf, s
 /* Does the text look like a slot that p2p_slot_compute() wrote. */
 bool p2p_slot_is_valid(const char *text);
 
-/* Index of the function in this slot, or P2P_NONE: none is there, or more than one (then the
- * machine's facts contradict each other). Costs a look at every function. */
-uint32_t p2p_slot_find(const struct p2p_machine *m, const struct p2p_slot *slot);
-
 /* A function has no subsystem ids (bridges). */
 #define P2P_IDENTITY_ABSENT UINT32_MAX
 
