@@ -60,9 +60,12 @@ class Calls:
             call['more'] = True
         self.socket.sendall(json.dumps(call).encode() + b'\0')
 
+    def more(self):
+        return self.socket.recv(1 << 18)
+
     def receive(self):
         while b'\0' not in self.pending:
-            data = self.socket.recv(1 << 18)
+            data = self.more()
             if not data:
                 raise ConnectionError('the daemon closed the connection')
             self.pending += data

@@ -20,6 +20,7 @@ static int __init oracle_init(void)
                 return r;
         }
         oracle_hosts_init(directory);
+        oracle_table_init(directory);
         return 0;
 }
 
@@ -28,10 +29,11 @@ static void __exit oracle_exit(void)
         debugfs_remove(directory);
         oracle_hosts_exit();
         oracle_verdicts_exit();
+        oracle_table_exit();
 }
 
 module_init(oracle_init);
 module_exit(oracle_exit);
-MODULE_DESCRIPTION("Asks p2pdma for its verdicts, and plays PCI host bridges");
+MODULE_DESCRIPTION("Asks p2pdma for its verdicts, plays PCI host bridges, reads a p2pd table");
 /* LGPL-2.1 section 3 lets it be taken under the GPL, and the symbols used are for GPL modules. */
 MODULE_LICENSE("GPL");

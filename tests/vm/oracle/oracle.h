@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * A test module with two files in debugfs, below p2pd-oracle/:
+ * A test module with three files in debugfs, below p2pd-oracle/:
  *
  *   verdicts  reading it asks the running kernel's p2pdma for every ordered pair of endpoint
  *             functions and gives a line each: provider, client, distance, map, and what
@@ -10,13 +10,24 @@
  *   machine   writing a description (layout below) replaces the PCI host bridges that this module
  *             plays by those of the description; the magic alone takes them all away. One write
  *             holds the whole description.
+ *   table     writing the bytes of p2pd's shared table attaches a copy of it with p2pd/table.h, as
+ *             a driver would; reading gives the result of p2p_table_verify(), then a line for each
+ *             memory BAR and each client, TAB separated: what the table says of them beside what
+ *             the kernel knows of the BAR. The fields are those of show_bar() in table.c.
  *
  * The config space of such a host bridge lies in memory. The kernel enumerates it like any other.
  */
 
+#include <linux/pci.h>
 #include <linux/types.h>
 
 struct dentry;
+
+/* Who is asked about: p2pd's pairs are of the same functions. */
+static inline bool oracle_is_endpoint(const struct pci_dev *dev)
+{
+        return dev->class >> 16 != PCI_BASE_CLASS_BRIDGE;
+}
 
 #define ORACLE_MAGIC "P2PDHB1\n"
 #define ORACLE_CONFIG_MAX 4096U
@@ -68,3 +79,7 @@ void oracle_verdicts_exit(void);
 /* May block; takes the lock against rescan and remove. */
 void oracle_hosts_init(struct dentry *directory);
 void oracle_hosts_exit(void);
+
+/* May block. */
+void oracle_table_init(struct dentry *directory);
+void oracle_table_exit(void);

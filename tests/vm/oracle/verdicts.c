@@ -75,11 +75,6 @@ static const char *map_name(int map)
         }
 }
 
-static bool is_endpoint(const struct pci_dev *dev)
-{
-        return dev->class >> 16 != PCI_BASE_CLASS_BRIDGE;
-}
-
 static int collect(struct pci_dev **functions, unsigned int *ret_n)
 {
         struct pci_dev *dev = NULL;
@@ -87,7 +82,7 @@ static int collect(struct pci_dev **functions, unsigned int *ret_n)
 
         for_each_pci_dev(dev)
         {
-                if (!is_endpoint(dev))
+                if (!oracle_is_endpoint(dev))
                         continue;
                 if (n == FUNCTIONS_MAX) {
                         pci_dev_put(dev);
