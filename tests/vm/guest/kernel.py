@@ -45,6 +45,21 @@ def play(description):
         os.close(fd)
 
 
+def acs_controls():
+    """function -> ACS control, of those that have it."""
+    return {address: found[2] for address in functions() if (found := acs(address))}
+
+
+def groups():
+    """The IOMMU groups, each a sorted list of functions."""
+    found = {}
+    for address in functions():
+        path = f'{DEVICES}/{address}/iommu_group'
+        if os.path.exists(path):
+            found.setdefault(os.path.realpath(path), []).append(address)
+    return sorted(found.values())
+
+
 def attribute(address, name):
     try:
         with open(f'{DEVICES}/{address}/{name}', encoding='utf-8') as file:
