@@ -89,7 +89,9 @@ static void print_contents(const struct session *s, const struct shared_table *t
         text_addf(&text, "%u bits (1 to %u), %u in use", t->id_bits, (1U << t->id_bits) - 1, used);
         print_labelled(s, "BAR ids", text_get(&text));
         text_reset(&text);
-        if (c->depth == 0)
+        if (c->depth == 0 && c->count[P2P_TABLE_RANGES] <= P2P_TABLE_FEW)
+                text_add(&text, "few ranges, compared at once");
+        else if (c->depth == 0)
                 text_add(&text, "binary search over the ranges");
         else
                 text_addf(&text, "perfect hash, depth %u: %u nodes, %u rows", c->depth,

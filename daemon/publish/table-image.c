@@ -30,7 +30,8 @@ struct making {
         struct p2pd_table_clients *clients;
         struct p2pd_table_lookup *lookup;
         struct p2pd_table_cells *cells;
-        uint32_t *records; /* by function * P2P_BARS_MAX + bar_index; P2P_NONE: no known range */
+        uint32_t *id_records; /* by id, in the image; little endian */
+        uint32_t *records;    /* by function * P2P_BARS_MAX + bar_index; P2P_NONE: no known range */
 };
 
 static void *array_new(struct making *k, enum p2p_table_array array, uint64_t count)
@@ -109,36 +110,36 @@ static int make_records(struct making *k)
         return 0;
 }
 
-/* Notes an id at its BAR and the BAR at its id. */
-static int make_id(struct making *k, const struct p2pd_table_bar *bar, uint8_t *seen)
+/* Notes an id at its BAR and the BAR at its id. seen, taken: by BAR and by id, what was noted. */
+static int make_id(struct making *k, const struct p2pd_table_bar *bar, uint8_t *seen,
+                   uint8_t *taken)
 {
         struct p2p_table_record_data *d = k->image->arrays[P2P_TABLE_RECORDS];
-        struct p2p_table_id_data *id = k->image->arrays[P2P_TABLE_IDS];
+        struct p2p_table_id_data *ids = k->image->arrays[P2P_TABLE_IDS];
         uint32_t at = bar->function * P2P_BARS_MAX + bar->bar_index;
 
         if (seen[at])
                 return -EINVAL;
         seen[at] = 1;
-        id += bar->id;
         if (bar->id == 0)
                 return 0;
-        if (id->reserved != 0)
+        if (taken[bar->id])
                 return -EINVAL;
-        id->reserved = 1;
+        taken[bar->id] = 1;
         if (k->records[at] == P2P_NONE)
                 return 0;
         d += k->records[at];
         d->id = htole16(bar->id);
         d->since = htole64(bar->since);
-        id->record = htole32(k->records[at]);
-        id->row = d->row;
-        id->owner = d->owner;
+        ids[bar->id] = (struct p2p_table_id_data){.row = d->row, .owner = d->owner};
+        k->id_records[bar->id] = htole32(k->records[at]);
         return 0;
 }
 
 static int make_ids(struct making *k)
 {
         const struct p2pd_table_facts *f = k->facts;
+        const size_t n_bars = (size_t)f->m->n_functions * P2P_BARS_MAX;
         struct p2p_table_id_data *ids;
         uint32_t n = 1;
         uint8_t *seen;
@@ -152,17 +153,16 @@ static int make_ids(struct making *k)
                         n = f->bars[i].id + 1U;
         }
         ids = array_new(k, P2P_TABLE_IDS, n);
-        seen = calloc((size_t)f->m->n_functions * P2P_BARS_MAX + 1, sizeof(*seen));
+        seen = calloc(n_bars + n, sizeof(*seen));
         if (!ids || !seen) {
                 free(seen);
                 return -ENOMEM;
         }
+        k->id_records = (uint32_t *)(ids + n);
         for (uint32_t i = 0; i < n; i++)
-                ids[i].record = ids[i].row = htole32(P2P_TABLE_NONE);
+                ids[i].row = k->id_records[i] = htole32(P2P_TABLE_NONE);
         for (uint32_t i = 0; r == 0 && i < f->n_bars; i++)
-                r = make_id(k, &f->bars[i], seen);
-        for (uint32_t i = 0; i < n; i++)
-                ids[i].reserved = 0;
+                r = make_id(k, &f->bars[i], seen, seen + n_bars);
         free(seen);
         return r;
 }

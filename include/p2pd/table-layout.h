@@ -18,7 +18,7 @@
 #endif
 
 #define P2P_TABLE_MAGIC 0x31656c6261746432ULL /* "2dtable1" */
-#define P2P_TABLE_VERSION 1U
+#define P2P_TABLE_VERSION 2U
 #define P2P_TABLE_NONE 0xffffffffU /* no record, no slot */
 #define P2P_TABLE_DISTANCE_UNKNOWN 16383U
 #define P2P_TABLE_DEPTH_MAX 3U
@@ -29,7 +29,7 @@ enum p2p_table_array {
         P2P_TABLE_ROWS,    /* struct p2p_table_range: its last level */
         P2P_TABLE_RANGES,  /* struct p2p_table_range: sorted by address, disjoint */
         P2P_TABLE_RECORDS, /* struct p2p_table_record_data: one for each BAR */
-        P2P_TABLE_IDS,     /* struct p2p_table_id_data: by BAR id */
+        P2P_TABLE_IDS,     /* by BAR id: struct p2p_table_id_data, then for each a uint32_t more */
         P2P_TABLE_BUCKETS, /* uint16_t: multipliers of the functions' perfect hash */
         P2P_TABLE_SLOTS,   /* struct p2p_table_slot_data: functions, by that hash */
         P2P_TABLE_CELLS,   /* uint16_t: map and distance, row by row */
@@ -68,7 +68,7 @@ struct p2p_table_area {
         uint64_t data_checksum; /* of the used part of each array, one after the other */
         uint64_t generation;    /* the daemon's; 0: nothing was published yet */
         uint32_t sequence;      /* "published" while this is the area to read */
-        uint32_t depth;         /* levels of nodes, 1 to 3; 0: ranges are searched */
+        uint32_t depth;         /* levels of nodes, 1 to 3; 0: ranges are compared or searched */
         uint32_t root_shift;    /* the root is the first root_mask + 1 nodes, */
         uint32_t root_mask;     /* entered at (address >> root_shift) & root_mask */
         uint32_t count[P2P_TABLE_ARRAYS];
@@ -127,12 +127,14 @@ struct p2p_table_record_data {
 #define P2P_TABLE_PREFETCHABLE 2U /* what the BAR register says */
 #define P2P_TABLE_64BIT 4U
 
+/* What a pair needs of an id. Behind those of all ids stands the record of each, as a uint32_t;
+ * P2P_TABLE_NONE: the id has no BAR. */
 struct p2p_table_id_data {
-        uint32_t record; /* P2P_TABLE_NONE: the id has no BAR */
-        uint32_t row;    /* where the BAR's cells begin; P2P_TABLE_NONE likewise */
-        uint32_t owner;  /* as in the record */
-        uint32_t reserved;
+        uint32_t row;   /* where the BAR's cells begin; P2P_TABLE_NONE likewise */
+        uint32_t owner; /* as in the record */
 };
+
+#define P2P_TABLE_ID_BYTES 12U /* of one id, record included */
 
 struct p2p_table_slot_data {
         uint32_t segment;
@@ -166,7 +168,7 @@ P2P_TABLE_ASSERT(sizeof(struct p2p_table_record_data) == 64, "record");
 P2P_TABLE_AT(p2p_table_record_data, segment, 32);
 P2P_TABLE_AT(p2p_table_record_data, id, 40);
 P2P_TABLE_AT(p2p_table_record_data, row, 44);
-P2P_TABLE_ASSERT(sizeof(struct p2p_table_id_data) == 16, "id");
+P2P_TABLE_ASSERT(sizeof(struct p2p_table_id_data) == 8, "id");
 P2P_TABLE_ASSERT(sizeof(struct p2p_table_slot_data) == 8, "slot");
 
 /*
@@ -204,6 +206,10 @@ P2P_TABLE_ASSERT(sizeof(struct p2p_table_slot_data) == 8, "slot");
 #endif
 
 #define P2P_TABLE_LIKELY(x) __builtin_expect(!!(x), 1)
+/* The compiler is not to know what x is, so that arithmetic stays as it is written. */
+#define P2P_TABLE_OPAQUE(x) __asm__("" : "+r"(x))
+/* What answers pass through: a call between would send them through memory in pieces. */
+#define P2P_TABLE_HOT static inline __attribute__((__always_inline__))
 #define P2P_TABLE_COLD static __attribute__((__cold__, __noinline__, __unused__))
 
 static inline uint16_t p2p_table_load16(const void *p)
@@ -256,7 +262,7 @@ static inline uint32_t p2p_table_element_bytes(unsigned array)
         case P2P_TABLE_RECORDS:
                 return sizeof(struct p2p_table_record_data);
         case P2P_TABLE_IDS:
-                return sizeof(struct p2p_table_id_data);
+                return P2P_TABLE_ID_BYTES;
         case P2P_TABLE_SLOTS:
                 return sizeof(struct p2p_table_slot_data);
         default:

@@ -219,6 +219,10 @@ def judge_lookups(table, result):
     pair, publish = result['pair'], result['publish']
     ratio('pair to two loads of arrays', 'table', 'array',
           lambda which: {n: pair[n + which] for n in ('table', 'array')})
+    ratio('  the check of a generation alone, to two loads', 'checked', 'array',
+          lambda which: {n: pair[n + which] for n in ('checked', 'array')})
+    ratio('pairs of one client, 64 at once, to two loads', 'table', 'array',
+          lambda which: {n: pair[f'{n}_many{which}'] for n in ('table', 'array')}, '<= 1.50', lambda least: least <= 1.5)
     ratio('pair to two loads, each after the answer before', 'table', 'array',
           lambda which: {n: pair[f'{n}_latency{which}'] for n in ('table', 'array')}, '<= 1.50', lambda least: least <= 1.5)
     table.line(f'table, {pair["bars"]} BARs, {pair["functions"]} functions, bytes', f'{pair["table_bytes"]:,}',

@@ -263,8 +263,11 @@ static void run_pairs(void)
                times.n_functions, times.table_bytes);
         print_time("table", times.table_nsec);
         print_time("array", times.array_nsec);
+        print_time("checked", times.checked_nsec);
         print_time("table_latency", times.table_latency_nsec);
         print_time("array_latency", times.array_latency_nsec);
+        print_time("table_many", times.table_many_nsec);
+        print_time("array_many", times.array_many_nsec);
         printf("},\n");
 }
 

@@ -10,9 +10,10 @@
 #include "machine.h"
 
 #define QUESTIONS 4096U
-#define ROUNDS 301U
+#define ROUNDS 3001U
 #define IDS_MAX 64U
 #define CLIENTS_MAX 512U
+#define MANY 64U /* BARs that one client asks about at once */
 
 /* One pair, as the table and as the arrays want to be asked. */
 struct question {
@@ -60,7 +61,16 @@ static inline struct answer ask_arrays(struct pairs *p, uint32_t id, const struc
         return (struct answer){cell & 3, cell >> 2};
 }
 
-#define PAIR_LOOPS(NAME, ASK)                                                                      \
+/* Not what anybody would do: it shows what the check alone adds. */
+static inline struct answer ask_checked(struct pairs *p, uint32_t id, const struct question *q)
+{
+        struct answer answer = ask_arrays(p, id, q);
+
+        return p2p_table_is_current(&p->table->reader) ? answer
+                                                       : (struct answer){UINT32_MAX, UINT32_MAX};
+}
+
+#define THROUGHPUT_LOOP(NAME, ASK)                                                                 \
         __attribute__((flatten)) static uint32_t NAME##_throughput(struct pairs *p,                \
                                                                    const struct question *q)       \
         {                                                                                          \
@@ -72,7 +82,9 @@ static inline struct answer ask_arrays(struct pairs *p, uint32_t id, const struc
                         sum += answer.map + answer.distance;                                       \
                 }                                                                                  \
                 return sum;                                                                        \
-        }                                                                                          \
+        }
+
+#define LATENCY_LOOP(NAME, ASK)                                                                    \
         __attribute__((flatten)) static uint32_t NAME##_latency(struct pairs *p,                   \
                                                                 const struct question *q)          \
         {                                                                                          \
@@ -88,8 +100,56 @@ static inline struct answer ask_arrays(struct pairs *p, uint32_t id, const struc
                 return sum;                                                                        \
         }
 
-PAIR_LOOPS(table, ask_table)
-PAIR_LOOPS(arrays, ask_arrays)
+THROUGHPUT_LOOP(table, ask_table)
+THROUGHPUT_LOOP(arrays, ask_arrays)
+THROUGHPUT_LOOP(checked, ask_checked)
+LATENCY_LOOP(table, ask_table)
+LATENCY_LOOP(arrays, ask_arrays)
+
+/* The client of the first question asks about the BARs of all. UINT32_MAX: no answer. */
+static inline uint32_t ask_table_many(struct pairs *p, const struct question *questions)
+{
+        struct p2p_table *t = &p->table->reader;
+        struct p2p_table_view view;
+        struct p2p_table_pair pair;
+        uint32_t sum = 0;
+
+        if (p2p_table_begin(t) != P2P_TABLE_OK ||
+            p2p_table_find_view(t, questions->client, &view) != P2P_TABLE_OK)
+                return UINT32_MAX;
+        for (size_t i = 0; i < MANY; i++) {
+                if (p2p_table_find_reach(&view, questions[i].id, &pair) != P2P_TABLE_OK)
+                        return UINT32_MAX;
+                sum += (uint32_t)pair.map + pair.distance;
+        }
+        return p2p_table_retry(t) ? UINT32_MAX : sum;
+}
+
+static inline uint32_t ask_arrays_many(struct pairs *p, const struct question *questions)
+{
+        const uint16_t *cells = p->arrays.cells + questions->column;
+        uint32_t sum = 0;
+
+        for (size_t i = 0; i < MANY; i++) {
+                uint32_t cell = cells[p->arrays.rows[questions[i].id]];
+
+                sum += (cell & 3) + (cell >> 2);
+        }
+        return sum;
+}
+
+#define MANY_LOOP(NAME, ASK)                                                                       \
+        __attribute__((flatten)) static uint32_t NAME(struct pairs *p, const struct question *q)   \
+        {                                                                                          \
+                uint32_t sum = 0;                                                                  \
+                                                                                                   \
+                for (size_t i = 0; i < QUESTIONS; i += MANY)                                       \
+                        sum += ASK(p, q + i);                                                      \
+                return sum;                                                                        \
+        }
+
+MANY_LOOP(table_many, ask_table_many)
+MANY_LOOP(arrays_many, ask_arrays_many)
 
 static int find_clients(struct pairs *p)
 {
@@ -144,6 +204,9 @@ static void draw(struct pairs *p, struct question *ret, uint32_t *state)
 
 static int check(struct pairs *p)
 {
+        for (size_t i = 0; i < QUESTIONS; i += MANY)
+                if (ask_table_many(p, p->timed + i) != ask_arrays_many(p, p->timed + i))
+                        return -EPROTO;
         for (uint32_t column = 0; column < p->n_clients; column++)
                 for (uint32_t id = 1; id <= p->table->machine.n_bars; id++) {
                         struct question q = {id, column, p->clients[column]};
@@ -169,31 +232,43 @@ static double time_loop(pair_loop *loop, struct pairs *p)
 
 static void run(struct pairs *p, struct lookup_pair_times *ret)
 {
-        static pair_loop *const loops[] = {table_throughput, arrays_throughput, table_latency,
-                                           arrays_latency};
-        static double samples[4][ROUNDS];
+        static const struct {
+                pair_loop *loop;
+                size_t to; /* in struct lookup_pair_times */
+        } loops[] = {
+                {table_throughput, offsetof(struct lookup_pair_times, table_nsec)},
+                {arrays_throughput, offsetof(struct lookup_pair_times, array_nsec)},
+                {checked_throughput, offsetof(struct lookup_pair_times, checked_nsec)},
+                {table_latency, offsetof(struct lookup_pair_times, table_latency_nsec)},
+                {arrays_latency, offsetof(struct lookup_pair_times, array_latency_nsec)},
+                {table_many, offsetof(struct lookup_pair_times, table_many_nsec)},
+                {arrays_many, offsetof(struct lookup_pair_times, array_many_nsec)},
+        };
+        enum { N_LOOPS = sizeof(loops) / sizeof(loops[0]) };
+        static double samples[N_LOOPS][ROUNDS];
         uint32_t state = 1;
 
         for (unsigned round = 0; round < ROUNDS; round++) {
                 draw(p, p->warming, &state);
                 draw(p, p->timed, &state);
-                for (unsigned i = 0; i < 4; i++)
-                        samples[(i + round) % 4][round] = time_loop(loops[(i + round) % 4], p);
+                for (unsigned i = 0; i < N_LOOPS; i++) {
+                        const unsigned n = (i + round) % N_LOOPS;
+
+                        samples[n][round] = time_loop(loops[n].loop, p);
+                }
         }
-        *ret = (struct lookup_pair_times){
-                .n_functions = p->table->machine.m->n_functions,
-                .table_bytes = p->table->bytes,
-                .table_nsec = lookup_time_of(samples[0], ROUNDS),
-                .array_nsec = lookup_time_of(samples[1], ROUNDS),
-                .table_latency_nsec = lookup_time_of(samples[2], ROUNDS),
-                .array_latency_nsec = lookup_time_of(samples[3], ROUNDS),
-        };
+        ret->n_functions = p->table->machine.m->n_functions;
+        ret->table_bytes = p->table->bytes;
+        for (unsigned i = 0; i < N_LOOPS; i++)
+                *(struct lookup_time *)((char *)ret + loops[i].to) =
+                        lookup_time_of(samples[i], ROUNDS);
 }
 
 int lookup_pair_measure(size_t n_bars, uint32_t n_functions, struct lookup_pair_times *ret)
 {
         static struct span spans[LOOKUP_BARS_MAX];
         struct pairs *p = calloc(1, sizeof(*p));
+        uint32_t state = 2;
         int r = -ENOMEM;
 
         if (!p)
@@ -204,6 +279,7 @@ int lookup_pair_measure(size_t n_bars, uint32_t n_functions, struct lookup_pair_
                 r = find_clients(p);
                 if (r == 0) {
                         fill_arrays(p);
+                        draw(p, p->timed, &state);
                         r = check(p);
                 }
                 if (r == 0)

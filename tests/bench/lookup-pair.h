@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * What a pair (id, client) is: the table's answer beside the least that could answer, two loads
+ * What a pair (id, client) costs: the table's answer beside the least that could answer, two loads
  * that hang on one another in arrays that stay in the first cache: where the id's row begins, and
- * the cell of the client in it.
+ * the cell of the client in it. "Many" are the BARs that one client asks about at once, with one
+ * check that their generation is whole.
  */
 
 #include <stddef.h>
@@ -17,8 +18,11 @@ struct lookup_pair_times {
         size_t table_bytes;
         struct lookup_time table_nsec; /* pairs that do not wait for one another */
         struct lookup_time array_nsec;
+        struct lookup_time checked_nsec; /* the arrays, and the check of a generation for each */
         struct lookup_time table_latency_nsec; /* each pair hangs on the answer before */
         struct lookup_time array_latency_nsec;
+        struct lookup_time table_many_nsec;
+        struct lookup_time array_many_nsec;
 };
 
 /* On the machine of lookup-machine.h. Both have to give the same answers. 0, or a negative

@@ -43,7 +43,7 @@ class Table(material.Holder):
     def compare_with_bars(self):
         """The table and ListBars, record by record. Returns the records."""
         dump, bars = self.json('table'), self.json('bars')['bars']
-        self.assertEqual(dump['layout_version'], 1)
+        self.assertEqual(dump['layout_version'], 2)
         expected = []
         for record in bars:
             bar = record['bar']

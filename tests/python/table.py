@@ -11,7 +11,7 @@ import time
 import programs
 import varlink
 
-MAGIC, VERSION = 0x31656c6261746432, 1
+MAGIC, VERSION = 0x31656c6261746432, 2
 RECORDS = 3  # the array's place among those of an area
 HEADER = struct.Struct('<QIIQII2Q2I')
 RECORD = struct.Struct('<QQQQIBBBBHHII12x')

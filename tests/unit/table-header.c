@@ -15,6 +15,7 @@ uint64_t table_header_use(struct p2p_table *t, const void *memory, uint64_t byte
         struct p2p_table_record record;
         struct p2p_table_client client;
         struct p2p_table_pair pair;
+        struct p2p_table_view view;
         struct p2p_table_hit hit;
         uint64_t sum = 0;
         uint32_t n = 0;
@@ -38,6 +39,9 @@ uint64_t table_header_use(struct p2p_table *t, const void *memory, uint64_t byte
                 if (p2p_table_find_client(t, 0, 1, 2, &client) == P2P_TABLE_OK &&
                     p2p_table_find_pair(t, 1, client, &pair) == P2P_TABLE_OK)
                         sum += pair.own;
+                if (p2p_table_find_view(t, client, &view) == P2P_TABLE_OK &&
+                    p2p_table_find_reach(&view, 1, &pair) == P2P_TABLE_OK)
+                        sum += pair.map;
                 if (p2p_table_find_segments(t, client, 0, bytes, segments, 4, &n) == P2P_TABLE_OK)
                         sum += n;
                 if (!p2p_table_retry(t))

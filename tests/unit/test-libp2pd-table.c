@@ -459,7 +459,7 @@ static void test_bad_descriptors(void **state)
         expect_end(f, -EBADMSG);
         /* And one of a newer layout. */
         fd = make_table(7, 1, F_SEAL_SHRINK);
-        assert_int_equal(pwrite(fd, "\2", 1, offsetof(struct p2p_table_header, version)), 1);
+        assert_int_equal(pwrite(fd, "\377", 1, offsetof(struct p2p_table_header, version)), 1);
         say_attached(f, 1, TABLE_BYTES, fd);
         expect_end(f, -EPROTONOSUPPORT);
 }

@@ -29,15 +29,20 @@ static struct copy copy_of(const struct fixture *f, uint64_t bytes)
         return c;
 }
 
-static struct fixture valid(uint64_t seed, enum layout layout)
+static struct fixture valid_of(uint64_t seed, enum layout layout, uint32_t max_bars)
 {
         struct random r = {.state = seed};
         struct builder b = random_machine(seed);
         struct fixture f;
 
-        random_bars(&b, &r, layout, seed % 2, UINT32_MAX);
+        random_bars(&b, &r, layout, seed % 2, max_bars);
         fixture_init(&f, b, &r);
         return f;
+}
+
+static struct fixture valid(uint64_t seed, enum layout layout)
+{
+        return valid_of(seed, layout, UINT32_MAX);
 }
 
 static struct p2p_table_header *header_of(const struct copy *c)
@@ -78,6 +83,7 @@ static void look(struct p2p_table *t, struct random *r)
         struct p2p_table_client client = {0, random_below(r, UINT32_MAX), 0};
         struct p2p_table_segment segments[4];
         struct p2p_table_record record;
+        struct p2p_table_view view;
         struct p2p_table_pair pair;
         struct p2p_table_hit hit;
         uint32_t n;
@@ -94,6 +100,9 @@ static void look(struct p2p_table *t, struct random *r)
                 client.sequence = t->sequence;
                 (void)p2p_table_get_pair(t, random_below(r, 64), client, &pair);
                 (void)p2p_table_find_pair(t, random_below(r, 64), client, &pair);
+                if (p2p_table_find_view(t, client, &view) == P2P_TABLE_OK)
+                        (void)p2p_table_find_reach(
+                                &view, random_below(r, 1U << random_below(r, 18)), &pair);
                 (void)p2p_table_map(t, client, address, UINT64_MAX - address, segments, 4, &n);
                 client.slot = random_below(r, 64);
         }
@@ -280,6 +289,92 @@ static void test_flipped_area(void **state)
         fixture_deinit(&f);
 }
 
+/* Each bit of one array of a valid table, one after the other. */
+static void flip_array(const struct fixture *f, enum p2p_table_array array, struct random *r)
+{
+        struct copy c = copy_of(f, f->bytes);
+        const struct p2p_table_area *a = area_of(&c);
+        unsigned char *at = (unsigned char *)a + header_of(&c)->arrays[array].offset;
+        const uint32_t bits = a->count[array] * p2p_table_element_bytes(array) * 8;
+
+        for (uint32_t i = 0; i < bits; i++) {
+                at[i / 8] ^= (unsigned char)(1U << i % 8);
+                assert_int_equal(attach_and_look(&c, r), P2P_TABLE_OK);
+                at[i / 8] ^= (unsigned char)(1U << i % 8);
+        }
+        free(c.memory);
+}
+
+/* What a reader takes over of few ranges, and where it finds the pairs. */
+static void test_flipped_arrays(void **state)
+{
+        (void)state;
+        for (uint32_t n = 1; n <= P2P_TABLE_FEW; n += 5) {
+                struct fixture f = valid_of(n, n % 2 ? LAYOUT_WINDOWS : LAYOUT_OVERLAP, n);
+                struct random r = {.state = n};
+
+                flip_array(&f, P2P_TABLE_RANGES, &r);
+                flip_array(&f, P2P_TABLE_IDS, &r);
+                fixture_deinit(&f);
+        }
+}
+
+/* One range, or none, with nothing behind it: a reader that takes over a few reads no more. */
+static void test_ranges_at_the_end(void **state)
+{
+        (void)state;
+        for (uint32_t n = 0; n <= 1; n++) {
+                struct fixture f = valid_of(8, LAYOUT_WINDOWS, 1);
+                struct random r = {.state = n};
+                struct p2p_table_header *h = f.memory;
+                struct p2p_table_hit hit;
+                struct p2p_table t;
+                struct copy c;
+
+                /* The later area ends the memory. */
+                if (((uint32_t)live_of(&(struct copy){f.memory, f.bytes})->state & 1) == 0)
+                        fixture_publish(&f);
+                c = copy_of(&f, (uint64_t)h->area_offset[1] + h->area_bytes);
+                h = header_of(&c);
+                h->total_bytes = c.bytes;
+                h->arrays[P2P_TABLE_RANGES] = (struct p2p_table_array_data){h->area_bytes - 64, 1};
+                seal_header(&c);
+                area_of(&c)->count[P2P_TABLE_RANGES] = n;
+                area_of(&c)->depth = 0;
+                seal_area(&c);
+                assert_int_equal(p2p_table_attach(&t, c.memory, c.bytes), P2P_TABLE_OK);
+                assert_int_equal(p2p_table_lookup(&t, 0, &hit), P2P_TABLE_OK);
+                assert_int_equal(t.depth, P2P_TABLE_DEPTH_MAX + 1);
+                look(&t, &r);
+                free(c.memory);
+                fixture_deinit(&f);
+        }
+}
+
+/* A reader bounds what it kept with what it kept: the memory may change behind its back. */
+static void test_arrays_that_change_later(void **state)
+{
+        (void)state;
+        for (uint64_t seed = 1; seed <= 40; seed++) {
+                struct fixture f = valid_of(seed, (enum layout)(seed % LAYOUT_MAX),
+                                            seed % 2 ? P2P_TABLE_FEW : UINT32_MAX);
+                struct copy c = copy_of(&f, f.bytes);
+                const uint64_t kept = sizeof(struct p2p_table_header) + 16;
+                struct random r = {.state = seed};
+                struct p2p_table t;
+
+                assert_int_equal(p2p_table_attach(&t, c.memory, c.bytes), P2P_TABLE_OK);
+                assert_int_equal(p2p_table_begin(&t), P2P_TABLE_OK);
+                for (unsigned i = 0; i < 20; i++) {
+                        for (uint64_t at = kept; at < c.bytes; at++)
+                                c.memory[at] = (unsigned char)random_below(&r, 256);
+                        look(&t, &r);
+                }
+                free(c.memory);
+                fixture_deinit(&f);
+        }
+}
+
 static void set_state(const struct copy *c, uint32_t published, uint32_t begun)
 {
         live_of(c)->state = (uint64_t)begun << 32 | published;
@@ -312,6 +407,25 @@ static void test_writer_stopped(void **state)
         fixture_deinit(&f);
 }
 
+/* Nothing was begun, and the writer says that this is the newest. */
+static void test_state_of_no_writer(void **state)
+{
+        struct fixture f = valid(7, LAYOUT_WINDOWS);
+        struct copy c = copy_of(&f, f.bytes);
+        struct random r = {.state = 3};
+        struct p2p_table_hit hit;
+        struct p2p_table t;
+
+        (void)state;
+        live_of(&c)->state = P2P_TABLE_SEEN_NONE;
+        assert_int_equal(p2p_table_attach(&t, c.memory, c.bytes), P2P_TABLE_OK);
+        assert_int_equal(p2p_table_lookup(&t, 0, &hit), P2P_TABLE_OK);
+        assert_int_equal(hit.place, P2P_TABLE_UNKNOWN);
+        look(&t, &r);
+        free(c.memory);
+        fixture_deinit(&f);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -321,7 +435,11 @@ int main(void)
                 cmocka_unit_test(test_hostile_area),
                 cmocka_unit_test(test_hostile_arrays),
                 cmocka_unit_test(test_flipped_area),
+                cmocka_unit_test(test_flipped_arrays),
+                cmocka_unit_test(test_ranges_at_the_end),
+                cmocka_unit_test(test_arrays_that_change_later),
                 cmocka_unit_test(test_writer_stopped),
+                cmocka_unit_test(test_state_of_no_writer),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

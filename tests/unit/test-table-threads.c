@@ -142,7 +142,8 @@ static void look_at_a_generation(struct reader *r, unsigned n)
         struct p2p_table_client client = {0, 0, 0};
         struct p2p_table_segment segments[3];
         struct p2p_table_record record = {.id = 0};
-        struct p2p_table_pair pair;
+        struct p2p_table_pair pair = {0}, many = {.map = P2P_TABLE_MAP_NONE};
+        struct p2p_table_view view;
         struct p2p_table_hit hits[VARIANTS];
         struct p2p_table *t = &r->table;
         uint32_t n_segments = 0;
@@ -163,6 +164,8 @@ static void look_at_a_generation(struct reader *r, unsigned n)
                 client.sequence = ~0U;
         if (p2p_table_find_pair(t, hits[v].id, client, &pair) != P2P_TABLE_OK)
                 pair.map = P2P_TABLE_MAP_NONE;
+        if (p2p_table_find_view(t, client, &view) == P2P_TABLE_OK)
+                (void)p2p_table_find_reach(&view, hits[v].id, &many);
         mapped = p2p_table_find_segments(t, client, place_of(v, n) - 1, 0x10002, segments, 3,
                                          &n_segments);
         if (p2p_table_retry(t)) {
@@ -178,6 +181,7 @@ static void look_at_a_generation(struct reader *r, unsigned n)
         EXPECT(r, record.since == g && record.id == n + 1 && record.bus == 3 + n);
         EXPECT(r, record.first == place_of(v, n) && record.bus_start == place_of(v, n) + v);
         EXPECT(r, pair.map == P2P_TABLE_MAP_BUS && mapped == P2P_TABLE_OK && n_segments == 3);
+        EXPECT(r, many.map == P2P_TABLE_MAP_BUS && many.distance == pair.distance);
         EXPECT(r, segments[1].bytes == 0x10000 && segments[1].bus_start == record.bus_start);
 }
 

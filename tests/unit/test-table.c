@@ -152,17 +152,23 @@ static enum p2p_table_map_kind published(enum p2p_map map)
 
 static void expect_pairs(struct fixture *f, uint32_t function, struct p2p_table_client client)
 {
+        struct p2p_table_view view = {.client = {0}};
+
+        assert_int_equal(p2p_table_begin(&f->table), P2P_TABLE_OK);
+        assert_int_equal(p2p_table_find_view(&f->table, client, &view), P2P_TABLE_OK);
         for (uint32_t i = 0; i < f->n_bars; i++) {
                 const struct p2pd_table_bar *b = &f->bars[i];
                 const struct p2p_bar *bar = &f->b.m->functions[b->function].bars[b->bar_index];
                 const struct p2p_verdict want = p2p_verdicts_get(f->v, b->function, function);
                 enum p2p_table_map_kind map = published(want.map);
                 struct p2p_table_record record;
-                struct p2p_table_pair pair;
+                struct p2p_table_pair pair, many;
                 uint64_t first, last;
 
                 if (b->id == 0 || p2p_bar_range(bar, &first, &last) < 0) {
                         assert_int_equal(p2p_table_get_pair(&f->table, b->id, client, &pair),
+                                         P2P_TABLE_ABSENT);
+                        assert_int_equal(p2p_table_find_reach(&view, b->id, &pair),
                                          P2P_TABLE_ABSENT);
                         assert_int_equal(p2p_table_get_bar(&f->table, b->id, &record),
                                          P2P_TABLE_ABSENT);
@@ -176,6 +182,8 @@ static void expect_pairs(struct fixture *f, uint32_t function, struct p2p_table_
                 assert_int_equal(pair.distance, want.distance_hops > P2P_TABLE_DISTANCE_UNKNOWN
                                                         ? P2P_TABLE_DISTANCE_UNKNOWN
                                                         : want.distance_hops);
+                assert_int_equal(p2p_table_find_reach(&view, b->id, &many), P2P_TABLE_OK);
+                assert_memory_equal(&many, &pair, sizeof(pair));
                 assert_int_equal(p2p_table_get_bar(&f->table, b->id, &record), P2P_TABLE_OK);
                 assert_true(record.first == first && record.last == last);
                 assert_true(record.since == b->since && record.id == b->id);
@@ -293,7 +301,7 @@ static void test_random_tables(void **state)
 /* Every way to look an address up is used, by tables of every size. */
 static void test_every_depth(void **state)
 {
-        unsigned seen[P2P_TABLE_DEPTH_MAX + 2] = {0};
+        unsigned seen[P2P_TABLE_DEPTH_MAX + 4] = {0};
 
         (void)state;
         for (uint64_t seed = 1; seed <= 240; seed++) {
@@ -314,22 +322,120 @@ static void test_every_depth(void **state)
                 assert_true(seen[i] > 0);
 }
 
+/* n BARs of one page to 2^35 of them: the first from 0 on, the last up to the top, the others in no
+ * order and some of them without a gap. */
+static struct builder scattered(unsigned n, struct random *r)
+{
+        struct builder b = endpoints(n);
+        uint64_t at = 0;
+
+        for (unsigned i = 0; i < n; i++) {
+                const uint64_t bytes = UINT64_C(4096) << random_below(r, 36);
+
+                if (i == n - 1 && n > 1)
+                        at = TOP - bytes + 1;
+                /* An odd number as a stride comes to each endpoint once. */
+                bar(&b, ENDPOINT(i * 19 % n), i % 6, at, bytes);
+                at += bytes + (random_below(r, 2) ? UINT64_C(4096) << random_below(r, 40) : 0);
+        }
+        return b;
+}
+
+/* Few ranges are held in the reader, with one, two or three steps to the only one that matters. */
+static void test_few(void **state)
+{
+        (void)state;
+        for (unsigned n = 1; n <= P2P_TABLE_FEW + 2; n++)
+                for (uint64_t seed = 0; seed < 20; seed++) {
+                        struct random r = {.state = seed * 64 + n};
+                        struct fixture f;
+
+                        fixture_init(&f, scattered(n, &r), &r);
+                        assert_int_equal(p2p_table_begin(&f.table), P2P_TABLE_OK);
+                        if (n <= P2P_TABLE_FEW)
+                                assert_int_equal(f.table.depth,
+                                                 P2P_TABLE_DEPTH_MAX + 1 + (n > 4) + (n > 8));
+                        else
+                                assert_true(f.table.depth <= P2P_TABLE_DEPTH_MAX);
+                        expect_everything(&f, &r);
+                        /* The other area, and once more the first one. */
+                        fixture_publish(&f);
+                        expect_borders(&f);
+                        fixture_publish(&f);
+                        expect_borders(&f);
+                        fixture_deinit(&f);
+                }
+}
+
+/* Where one of few ranges is the end of a BAR, the offset is still that in the BAR. */
+static void test_few_with_a_piece(void **state)
+{
+        struct random r = {.state = 5};
+        struct builder b = endpoints(2);
+        struct p2p_table_hit hit;
+        struct fixture f;
+
+        (void)state;
+        bar(&b, ENDPOINT(0), 0, 0x10000, 0x4000);
+        bar(&b, ENDPOINT(1), 0, 0x12000, 0x8000);
+        fixture_init(&f, b, &r);
+        expect_everything(&f, &r);
+        assert_int_equal(f.table.depth, 0);
+        assert_int_equal(p2p_table_lookup(&f.table, 0x15000, &hit), P2P_TABLE_OK);
+        assert_true(hit.place == P2P_TABLE_BAR && hit.offset == 0x3000);
+        assert_int_equal(p2p_table_lookup(&f.table, 0x13000, &hit), P2P_TABLE_OK);
+        assert_int_equal(hit.place, P2P_TABLE_CONTESTED);
+        fixture_deinit(&f);
+}
+
+/* Before the first generation was begun nothing is known, rather than nothing there. */
+static void test_not_begun(void **state)
+{
+        struct random r = {.state = 6};
+        struct p2p_table_client client = {0, 0, 0};
+        struct builder b = endpoints(1);
+        struct p2p_table_pair pair;
+        struct p2p_table_view view = {.client = {0}};
+        struct p2p_table_hit hit;
+        struct fixture f;
+
+        (void)state;
+        bar(&b, ENDPOINT(0), 0, 0, 0x1000);
+        fixture_init(&f, b, &r);
+        fixture_attach(&f);
+        p2p_table_find_address(&f.table, 0, &hit);
+        assert_int_equal(hit.place, P2P_TABLE_UNKNOWN);
+        assert_int_equal(p2p_table_find_view(&f.table, client, &view), P2P_TABLE_OK);
+        assert_int_equal(p2p_table_find_reach(&view, 0, &pair), P2P_TABLE_ABSENT);
+        assert_true(p2p_table_retry(&f.table));
+        fixture_deinit(&f);
+}
+
 static void test_client_of_another_generation(void **state)
 {
-        struct random r = {.state = 3};
+        struct random r = {.state = 2};
         struct builder b = endpoints(2);
         struct p2p_table_client client;
         struct p2p_table_segment s;
+        struct p2p_table_view view = {.client = {0}};
         struct p2p_table_pair pair;
         struct fixture f;
-        uint32_t n = 7;
+        uint32_t n = 7, id = 0;
 
         (void)state;
-        bar(&b, ENDPOINT(0), 0, 0x1000, 0x1000);
+        for (unsigned i = 0; i < 4; i++)
+                bar(&b, ENDPOINT(i % 2), i, 0x1000 + 0x1000 * i, 0x1000);
         fixture_init(&f, b, &r);
+        for (uint32_t i = 0; i < f.n_bars; i++)
+                id = f.bars[i].id ? f.bars[i].id : id;
+        assert_int_not_equal(id, 0);
         assert_int_equal(p2p_table_get_client(&f.table, 0, 1, 0, &client), P2P_TABLE_OK);
+        assert_int_equal(p2p_table_get_pair(&f.table, id, client, &pair), P2P_TABLE_OK);
         fixture_publish(&f);
-        assert_int_equal(p2p_table_get_pair(&f.table, 1, client, &pair), P2P_TABLE_CLIENT);
+        assert_int_equal(p2p_table_get_pair(&f.table, id, client, &pair), P2P_TABLE_CLIENT);
+        /* The reader turned to the newest generation, but the client did not. */
+        assert_int_equal(p2p_table_get_pair(&f.table, id, client, &pair), P2P_TABLE_CLIENT);
+        assert_int_equal(p2p_table_find_view(&f.table, client, &view), P2P_TABLE_CLIENT);
         assert_int_equal(p2p_table_map(&f.table, client, 0, 1, &s, 1, &n), P2P_TABLE_CLIENT);
         assert_int_equal(n, 7);
         assert_int_equal(p2p_table_get_client(&f.table, 0, 1, 0, &client), P2P_TABLE_OK);
@@ -555,6 +661,9 @@ int main(void)
                 cmocka_unit_test(test_without_bars),
                 cmocka_unit_test(test_random_tables),
                 cmocka_unit_test(test_every_depth),
+                cmocka_unit_test(test_few),
+                cmocka_unit_test(test_few_with_a_piece),
+                cmocka_unit_test(test_not_begun),
                 cmocka_unit_test(test_client_of_another_generation),
                 cmocka_unit_test(test_batch),
                 cmocka_unit_test(test_counters_wrap_around),
