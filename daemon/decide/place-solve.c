@@ -39,8 +39,9 @@ int place_solver_init(struct place_solver *s, const struct place_model *model, u
                 .scratch = calloc((size_t)n + 1, sizeof(*s->scratch)),
                 .begin = calloc((size_t)n + 1, sizeof(*s->begin)),
                 .tried = calloc((size_t)model->n_classes + 1, sizeof(*s->tried)),
+                .has_role = calloc((size_t)model->m->n_functions + 1, sizeof(*s->has_role)),
         };
-        if (!s->scratch || !s->begin || !s->tried ||
+        if (!s->scratch || !s->begin || !s->tried || !s->has_role ||
             place_search_new(model, work_max, &s->search) < 0) {
                 place_solver_deinit(s);
                 return -ENOMEM;
@@ -54,6 +55,7 @@ void place_solver_deinit(struct place_solver *s)
         free(s->scratch);
         free(s->begin);
         free(s->tried);
+        free(s->has_role);
         *s = (struct place_solver){0};
 }
 
@@ -164,13 +166,16 @@ static enum place_found run_after(struct place_solver *s, const struct place_bou
 
         memmove(s->begin, functions, at * sizeof(*functions));
         memset(s->tried, 0, model->n_classes);
+        memset(s->has_role, 0, model->m->n_functions);
+        for (uint32_t i = 0; i < at; i++)
+                s->has_role[functions[i]] = 1;
         for (uint32_t f = slot.above; f < end; f++) {
                 const uint32_t class = model->class_of[f];
                 enum place_found found;
 
                 if (!(model->roles[f] & slot.role) || has(part->excluded, part->n_excluded, f))
                         continue;
-                if (has(functions, at, f)) {
+                if (s->has_role[f]) {
                         if (!slot.shared)
                                 continue;
                 } else {
@@ -180,10 +185,11 @@ static enum place_found run_after(struct place_solver *s, const struct place_bou
                 }
                 s->begin[at] = f;
                 found = place_search_run(s->search, bounds, &begin, ret);
-                if (found == PLACE_FOUND_YES)
-                        return found;
                 if (found == PLACE_FOUND_GAVE_UP)
                         best = found;
+                if (found == PLACE_FOUND_YES ||
+                    (found == PLACE_FOUND_GAVE_UP && place_search_is_out(s->search)))
+                        return found;
         }
         return best;
 }

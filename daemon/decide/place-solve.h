@@ -39,6 +39,7 @@ struct place_solver {
         uint32_t n_functions;       /* of a choice */
         uint32_t *scratch, *begin;  /* a choice each */
         uint8_t *tried;             /* by class */
+        uint8_t *has_role;          /* by function, in the beginning */
         bool gave_up;               /* place_solver_loosen() passed over something unproven */
 };
 
