@@ -106,6 +106,9 @@ struct mock_daemon *mock_daemon_start(const char *const *arguments)
         if (d->pid == 0)
                 run(d, arguments);
         wait_ready(d);
+        /* Nobody reads what it tells later, of each generation; a full socket would stop it. */
+        (void)close(d->notify_fd);
+        (void)unlink(d->notify_path);
         return d;
 }
 
@@ -119,8 +122,6 @@ struct mock_daemon *mock_daemon_stop(struct mock_daemon *d)
                 errno = 0;
                 die("the daemon did not end well");
         }
-        (void)close(d->notify_fd);
-        (void)unlink(d->notify_path);
         (void)unlink(d->socket_path);
         (void)rmdir(d->directory);
         free(d);
