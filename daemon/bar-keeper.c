@@ -33,7 +33,7 @@ struct p2pd_bar_keeper {
         char *warnings[P2PD_STATE_REPORTS_MAX];
         size_t n_warnings;
         char boot_id[P2PD_STATE_BOOT_SIZE];
-        bool had_older_instances;
+        bool had_older_instances, is_same_boot;
 
         struct p2pd_state loaded; /* its leases until they are taken, its ids until the first
                                      follow */
@@ -41,6 +41,8 @@ struct p2pd_bar_keeper {
         uint32_t n_saved;
         uint64_t revision_begun, revision_saved; /* of the registry */
         bool is_saved_once;                      /* in this boot: then the file says so */
+
+        struct p2pd_absent_finder absent;
 };
 
 static void report(const char *line, void *userdata)
@@ -114,6 +116,7 @@ static void load(struct p2pd_bar_keeper *k)
         /* After another boot nobody is left. */
         k->had_older_instances =
                 (k->loaded.n_ids > 0 || k->loaded.is_id_set_lost) && may_be_of_this_boot(k);
+        k->is_same_boot = k->boot_id[0] != '\0' && strcmp(k->boot_id, k->loaded.boot_id) == 0;
         k->is_saved_once = strcmp(k->boot_id, k->loaded.boot_id) == 0;
 }
 
@@ -148,6 +151,7 @@ struct p2pd_bar_keeper *p2pd_bar_keeper_free(struct p2pd_bar_keeper *k)
                 free(k->warnings[i]);
         if (k->directory >= 0)
                 (void)close(k->directory);
+        p2pd_absent_finder_deinit(&k->absent);
         free(k->saved);
         free(k->path);
         free(k);
@@ -164,6 +168,11 @@ enum p2pd_lease_storage p2pd_bar_keeper_lease_storage(const struct p2pd_bar_keep
         default:
                 return P2PD_LEASES_IN_MEMORY;
         }
+}
+
+bool p2pd_bar_keeper_is_same_boot(const struct p2pd_bar_keeper *k)
+{
+        return k->is_same_boot;
 }
 
 uint64_t p2pd_bar_keeper_take_leases(struct p2pd_bar_keeper *k, struct p2pd_state_lease **ret,
@@ -223,32 +232,57 @@ static struct p2p_bar_ids_update update_of(const struct p2pd_bar_keeper_now *now
 int p2pd_bar_keeper_follow(struct p2pd_bar_keeper *k, const struct p2pd_bar_keeper_now *now)
 {
         const struct p2p_bar_ids_update update = update_of(now);
+        int r = 0;
 
-        if (!k->ids) {
-                int r = make_registry(k, now->machine);
+        if (!k->ids)
+                r = make_registry(k, now->machine);
+        if (r == 0)
+                r = p2pd_absent_finder_reserve(&k->absent,
+                                               p2p_bar_ids_status(k->ids).n_registrations);
+        if (r == 0)
+                r = p2p_bar_ids_update(k->ids, &update);
+        if (r == 0)
+                p2pd_absent_finder_update(&k->absent, k->ids, now->machine);
+        return r;
+}
 
-                if (r < 0)
-                        return r;
+static int carry_out(struct p2pd_bar_keeper *k, const struct p2p_bar_ids_update *update,
+                     const struct p2pd_bar_wish *wish)
+{
+        const struct p2p_machine *m = update->machine;
+        struct p2p_slot slot = wish->absent_slot;
+        uint32_t function, id;
+
+        if (slot.text[0] == '\0') {
+                function = p2p_machine_find(m, wish->function);
+                if (function == P2P_NONE)
+                        return P2P_BAR_IDS_E_NO_MEMORY_BAR;
+                if (wish->registered)
+                        return p2p_bar_ids_register(k->ids, update, function, wish->bar_index, &id);
+                if (p2p_slot_compute(m, function, &slot) != 0)
+                        return P2P_BAR_IDS_E_NOT_REGISTERED;
         }
-        return p2p_bar_ids_update(k->ids, &update);
+        return p2p_bar_ids_unregister(k->ids, update, &slot, wish->bar_index);
 }
 
 int p2pd_bar_keeper_wish(struct p2pd_bar_keeper *k, const struct p2pd_bar_keeper_now *now,
                          const struct p2pd_bar_wish *wish)
 {
         const struct p2p_bar_ids_update update = update_of(now);
-        uint32_t function = p2p_machine_find(now->machine, wish->function), id;
-        struct p2p_slot slot;
+        int r;
 
         assert(k->ids);
+        r = p2pd_absent_finder_reserve(&k->absent, p2p_bar_ids_status(k->ids).n_registrations + 1);
+        if (r == 0)
+                r = carry_out(k, &update, wish);
+        if (r == 0)
+                p2pd_absent_finder_update(&k->absent, k->ids, now->machine);
+        return r;
+}
 
-        if (function == P2P_NONE)
-                return P2P_BAR_IDS_E_NO_MEMORY_BAR;
-        if (wish->registered)
-                return p2p_bar_ids_register(k->ids, &update, function, wish->bar_index, &id);
-        if (p2p_slot_compute(now->machine, function, &slot) != 0)
-                return P2P_BAR_IDS_E_NOT_REGISTERED;
-        return p2p_bar_ids_unregister(k->ids, &update, &slot, wish->bar_index);
+const struct p2pd_absent_bars *p2pd_bar_keeper_absent(const struct p2pd_bar_keeper *k)
+{
+        return &k->absent.found;
 }
 
 bool p2pd_bar_keeper_is_waiting(const struct p2pd_bar_keeper *k)
@@ -301,8 +335,7 @@ static bool may_be_shown(const struct p2pd_bar_keeper *k, const struct p2p_bar_i
         saved = bsearch(id, k->saved, k->n_saved, sizeof(*k->saved), compare_ids);
         return saved && saved->bar_index == id->bar_index &&
                strcmp(saved->slot.text, id->slot.text) == 0 &&
-               (p2p_identity_is_same(&saved->identity, &id->identity) ||
-                (!saved->identity.is_known && !id->identity.is_known));
+               p2p_identity_is_equal(&saved->identity, &id->identity);
 }
 
 static struct p2pd_snapshot_bar describe(const struct p2pd_bar_keeper *k, uint32_t function,
@@ -322,7 +355,7 @@ static struct p2pd_snapshot_bar describe(const struct p2pd_bar_keeper *k, uint32
 static bool is_registered(const struct p2pd_bar_keeper *k, const struct p2p_machine *m,
                           uint32_t function, uint32_t bar_index)
 {
-        const struct p2p_identity identity = p2p_function_identity(&m->functions[function]);
+        const struct p2p_identity identity = p2p_function_identity(m, function);
         struct p2p_slot slot;
 
         return p2p_slot_compute(m, function, &slot) == 0 &&

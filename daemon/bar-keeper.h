@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "absent-bars.h"
 #include "decide/bar-ids.h"
 #include "lease-keeper.h"
 #include "machine.h"
@@ -55,6 +56,10 @@ int p2pd_bar_keeper_follow(struct p2pd_bar_keeper *k, const struct p2pd_bar_keep
 int p2pd_bar_keeper_wish(struct p2pd_bar_keeper *k, const struct p2pd_bar_keeper_now *now,
                          const struct p2pd_bar_wish *wish);
 
+/* The BARs that are registered and whose device was not there in the last follow, or wish. The
+ * pointer holds as long as the keeper, the array in it until the next of either. */
+const struct p2pd_absent_bars *p2pd_bar_keeper_absent(const struct p2pd_bar_keeper *k);
+
 /* Should it be followed again when readers have confirmed more: BARs wait for an id, and there are
  * ids that are held back. */
 bool p2pd_bar_keeper_is_waiting(const struct p2pd_bar_keeper *k);
@@ -91,6 +96,8 @@ enum p2pd_lease_storage p2pd_bar_keeper_lease_storage(const struct p2pd_bar_keep
  * puts there. Returns the greatest number that was ever given. */
 uint64_t p2pd_bar_keeper_take_leases(struct p2pd_bar_keeper *k, struct p2pd_state_lease **ret,
                                      uint32_t *ret_n);
+/* Was the file that was read certainly written in this boot. */
+bool p2pd_bar_keeper_is_same_boot(const struct p2pd_bar_keeper *k);
 /* The directory's descriptor, or -1. Stays the keeper's. */
 int p2pd_bar_keeper_directory(const struct p2pd_bar_keeper *k);
 /* 0 or -ENOMEM. */

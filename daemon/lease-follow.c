@@ -126,7 +126,7 @@ static void note_followed(struct p2pd_leases *l, struct p2pd_lease *lease)
 }
 
 /* True with the event that is to be told. */
-static bool follow_device(const struct p2pd_leases *l, struct place *places, uint32_t n,
+static bool follow_device(struct p2pd_leases *l, struct place *places, uint32_t n,
                           struct p2pd_lease_device *d, enum p2pd_lease_event_kind *ret)
 {
         const struct p2p_machine *m = l->machine;
@@ -138,15 +138,16 @@ static bool follow_device(const struct p2pd_leases *l, struct place *places, uin
         d->physfn = physical_slot(&d->slot, &physical) ? stands_in(places, n, &physical) : P2P_NONE;
         d->function = found;
         if (found != P2P_NONE)
-                identity = p2p_function_identity(&m->functions[found]);
+                identity = p2p_function_identity(m, found);
         if (found == P2P_NONE || p2p_identity_is_other(&identity, &d->identity)) {
                 d->function = P2P_NONE;
                 d->is_lost = true;
                 *ret = P2PD_LEASE_LOST;
                 return !was_lost;
         }
-        /* What cannot be read may be the device: it is withheld, and nothing is told of it. */
-        if (was_lost && !identity.is_known)
+        /* What cannot be read, or lacks the serial number that was recorded, may be the device: it
+         * is withheld, and nothing is told of it. */
+        if (was_lost && !p2p_identity_is_same(&d->identity, &identity))
                 return false;
         /* It is that lease's now; it stays withheld from everybody else in this one's name too. */
         if (is_in_earlier(l, found)) {
@@ -155,6 +156,7 @@ static bool follow_device(const struct p2pd_leases *l, struct place *places, uin
                 return !was_lost;
         }
         d->is_lost = false;
+        l->n_learned += p2p_identity_learn(&d->identity, &identity);
         *ret = was_lost ? P2PD_LEASE_BACK : P2PD_LEASE_MOVED;
         if (p2p_address_compare(d->address, m->functions[found].address) == 0)
                 return was_lost;

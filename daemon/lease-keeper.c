@@ -17,7 +17,18 @@ struct p2pd_lease_keeper {
         size_t n_operations, capacity;
         uint64_t last_operation;
         uint64_t revision, revision_begun, revision_saved; /* of what belongs into the file */
+        int64_t clock_offset; /* with which the file is written, or is to be */
 };
+
+/* The wall clock was set if it is farther than this from where it was; being slewed does not count.
+ */
+#define CLOCK_SET_USEC 1000000
+
+/* From CLOCK_BOOTTIME to CLOCK_REALTIME: moves when the latter is set. */
+static int64_t clock_offset(struct p2pd_lease_time now)
+{
+        return (int64_t)(now.wall_usec - now.boot_usec);
+}
 
 static struct p2pd_leases *make_table(uint64_t last_number)
 {
@@ -87,10 +98,23 @@ static void on_table_event(enum p2pd_lease_event_kind kind, const struct p2pd_le
                 k->on_event(kind, lease, device, k->userdata);
 }
 
-int p2pd_lease_keeper_load(struct p2pd_lease_keeper *k, enum p2pd_lease_storage storage,
-                           const struct p2pd_state_lease *leases, uint32_t n, uint64_t last_number)
+/* Does the file say another time by either clock, after a reboot or because the wall clock was set.
+ */
+static bool is_outdated(const struct p2pd_state_lease *state, const struct p2pd_lease_import *how)
 {
-        struct p2pd_leases *table = make_table(last_number);
+        const struct p2pd_lease_term term = p2pd_lease_restored_term(state, how);
+        const uint64_t expires = p2pd_lease_term_expires(term, how->now);
+
+        return term.deadline_usec != state->deadline_usec ||
+               expires > state->expires_usec + CLOCK_SET_USEC ||
+               state->expires_usec > expires + CLOCK_SET_USEC;
+}
+
+int p2pd_lease_keeper_load(struct p2pd_lease_keeper *k, const struct p2pd_lease_keeper_file *file,
+                           struct p2pd_lease_time now)
+{
+        const struct p2pd_lease_import how = {now, file->is_same_boot, on_table_event, k};
+        struct p2pd_leases *table = make_table(file->last_number);
         int n_left_out = 0;
 
         assert(p2pd_leases_n(k->table) == 0 && k->n_operations == 0);
@@ -98,13 +122,15 @@ int p2pd_lease_keeper_load(struct p2pd_lease_keeper *k, enum p2pd_lease_storage 
                 return -ENOMEM;
         p2pd_leases_free(k->table);
         k->table = table;
-        k->storage = storage;
-        for (uint32_t i = 0; i < n; i++) {
-                int r = p2pd_leases_import(k->table, &leases[i], on_table_event, k);
+        k->storage = file->storage;
+        k->clock_offset = clock_offset(now);
+        for (uint32_t i = 0; i < file->n; i++) {
+                int r = p2pd_leases_import(k->table, &file->leases[i], &how);
 
                 if (r < 0)
                         return r;
                 n_left_out += r != 0;
+                k->revision += r == 0 && is_outdated(&file->leases[i], &how);
         }
         return n_left_out;
 }
@@ -132,17 +158,38 @@ int p2pd_lease_keeper_follow(struct p2pd_lease_keeper *k, const struct p2p_machi
 {
         /* At most one for each device. */
         struct followed f = {calloc(p2pd_leases_n_devices(k->table) + 1U, sizeof(*f.events)), 0};
+        const uint64_t learned = p2pd_leases_n_learned(k->table);
         int r = f.events ? p2pd_leases_follow(k->table, m, remember, &f) : -ENOMEM;
 
+        k->revision += p2pd_leases_n_learned(k->table) != learned;
         for (uint32_t i = 0; i < f.n; i++)
                 on_table_event(f.events[i].kind, f.events[i].lease, f.events[i].device, k);
         free(f.events);
         return r < 0 ? r : 0;
 }
 
-uint64_t p2pd_lease_keeper_expire(struct p2pd_lease_keeper *k, uint64_t now_usec)
+/* Is there a lease in the file that expires. */
+static bool has_expiry_in_file(const struct p2pd_lease_keeper *k)
 {
-        (void)p2pd_leases_expire(k->table, now_usec, on_table_event, k);
+        for (uint32_t i = 0; i < p2pd_leases_n(k->table); i++) {
+                const struct p2pd_lease *lease = p2pd_leases_get(k->table, i);
+
+                if (lease->connection == 0 && lease->term.deadline_usec != 0)
+                        return true;
+        }
+        return false;
+}
+
+uint64_t p2pd_lease_keeper_expire(struct p2pd_lease_keeper *k, struct p2pd_lease_time now)
+{
+        const int64_t offset = clock_offset(now);
+
+        (void)p2pd_leases_expire(k->table, now.boot_usec, on_table_event, k);
+        if (offset - k->clock_offset > CLOCK_SET_USEC ||
+            k->clock_offset - offset > CLOCK_SET_USEC) {
+                k->clock_offset = offset;
+                k->revision += has_expiry_in_file(k);
+        }
         return p2pd_leases_next_expiry(k->table);
 }
 
@@ -187,7 +234,7 @@ static int reserve(struct p2pd_lease_keeper *k)
 
 /* Into the room that was reserved. It waits for the file if it changes what belongs there. */
 static uint64_t begin(struct p2pd_lease_keeper *k, enum p2pd_lease_operation_kind kind,
-                      const struct p2pd_lease *lease, uint64_t expires_usec)
+                      const struct p2pd_lease *lease, struct p2pd_lease_term before)
 {
         const bool belongs_there = lease->connection == 0;
 
@@ -195,7 +242,7 @@ static uint64_t begin(struct p2pd_lease_keeper *k, enum p2pd_lease_operation_kin
                 .number = ++k->last_operation,
                 .kind = kind,
                 .lease = lease->number,
-                .expires_usec = expires_usec,
+                .before = before,
                 .is_done = !belongs_there || k->storage != P2PD_LEASES_IN_FILE,
         };
         k->revision += belongs_there;
@@ -214,19 +261,19 @@ int p2pd_lease_keeper_take(struct p2pd_lease_keeper *k, const struct p2pd_lease_
         if (r == 0)
                 r = p2pd_leases_take(k->table, request, &lease, ret_obstacle);
         if (r == 0)
-                *ret_operation = begin(k, P2PD_LEASE_OPERATION_TAKE, lease, 0);
+                *ret_operation = begin(k, P2PD_LEASE_OPERATION_TAKE, lease, lease->term);
         return r;
 }
 
 int p2pd_lease_keeper_renew(struct p2pd_lease_keeper *k, const struct p2pd_lease *lease,
-                            uint64_t expires_usec, uint64_t *ret_operation)
+                            struct p2pd_lease_term term, uint64_t *ret_operation)
 {
-        const uint64_t before = lease->expires_usec;
+        const struct p2pd_lease_term before = lease->term;
         int r = reserve(k);
 
         if (r < 0)
                 return r;
-        (void)p2pd_leases_renew(k->table, lease->number, expires_usec);
+        (void)p2pd_leases_renew(k->table, lease->number, term);
         *ret_operation = begin(k, P2PD_LEASE_OPERATION_RENEW, lease, before);
         return 0;
 }
@@ -237,7 +284,7 @@ int p2pd_lease_keeper_release(struct p2pd_lease_keeper *k, const struct p2pd_lea
         int r = reserve(k);
 
         if (r == 0)
-                *ret_operation = begin(k, P2PD_LEASE_OPERATION_RELEASE, lease, 0);
+                *ret_operation = begin(k, P2PD_LEASE_OPERATION_RELEASE, lease, lease->term);
         return r;
 }
 
@@ -309,7 +356,8 @@ static void free_leases(struct p2pd_state *state)
         state->n_leases = 0;
 }
 
-int p2pd_lease_keeper_begin_save(struct p2pd_lease_keeper *k, struct p2pd_state *state)
+int p2pd_lease_keeper_begin_save(struct p2pd_lease_keeper *k, struct p2pd_lease_time now,
+                                 struct p2pd_state *state)
 {
         const uint32_t n = p2pd_leases_n(k->table);
 
@@ -325,7 +373,7 @@ int p2pd_lease_keeper_begin_save(struct p2pd_lease_keeper *k, struct p2pd_state 
                 if (lease->connection != 0 ||
                     is_under_way(k, lease->number, P2PD_LEASE_OPERATION_RELEASE))
                         continue;
-                r = p2pd_lease_export(lease, &state->leases[state->n_leases]);
+                r = p2pd_lease_export(lease, now, &state->leases[state->n_leases]);
                 if (r < 0) {
                         free_leases(state);
                         return r;
@@ -334,6 +382,7 @@ int p2pd_lease_keeper_begin_save(struct p2pd_lease_keeper *k, struct p2pd_state 
         }
         for (size_t i = 0; i < k->n_operations; i++)
                 k->operations[i].is_saving = true;
+        k->clock_offset = clock_offset(now);
         k->revision_begun = k->revision;
         return 0;
 }
@@ -345,7 +394,7 @@ static void take_back(struct p2pd_lease_keeper *k, const struct p2pd_lease_opera
                 (void)p2pd_leases_release(k->table, o->lease);
                 break;
         case P2PD_LEASE_OPERATION_RENEW:
-                (void)p2pd_leases_renew(k->table, o->lease, o->expires_usec);
+                (void)p2pd_leases_renew(k->table, o->lease, o->before);
                 break;
         case P2PD_LEASE_OPERATION_RELEASE:
                 break; /* it is still there */

@@ -11,7 +11,7 @@
  * by name or number. One that is being released holds them until the file says so: nothing is given
  * to somebody else that a crash would give back.
  *
- * No clock, no thread, no I/O: who uses it says when a state was saved.
+ * No clock, no thread, no I/O: who uses it says what time it is and when a state was saved.
  */
 
 #include <stdbool.h>
@@ -43,9 +43,9 @@ enum p2pd_lease_operation_kind {
 struct p2pd_lease_operation {
         uint64_t number; /* 1, 2, ... */
         enum p2pd_lease_operation_kind kind;
-        uint64_t lease;        /* its number */
-        uint64_t expires_usec; /* RENEW: what it was before */
-        bool is_saving;        /* what is being saved has it */
+        uint64_t lease;                /* its number */
+        struct p2pd_lease_term before; /* RENEW: what it was */
+        bool is_saving;                /* what is being saved has it */
         bool is_done;
         int result; /* when done: 0, or the negative errno with which the file could not be written:
                        then it was taken back */
@@ -57,11 +57,19 @@ struct p2pd_lease_keeper *p2pd_lease_keeper_new(p2pd_lease_event_fn on_event, vo
 /* Accepts NULL; returns NULL. */
 struct p2pd_lease_keeper *p2pd_lease_keeper_free(struct p2pd_lease_keeper *k);
 
-/* Takes up what the file says, before anything else: leases in the order of numbers, and the
- * greatest number that was ever given. How many had to be left out, being invalid or holding only
- * what another one holds; or -ENOMEM. */
-int p2pd_lease_keeper_load(struct p2pd_lease_keeper *k, enum p2pd_lease_storage storage,
-                           const struct p2pd_state_lease *leases, uint32_t n, uint64_t last_number);
+/* What the file says. */
+struct p2pd_lease_keeper_file {
+        enum p2pd_lease_storage storage;
+        const struct p2pd_state_lease *leases; /* in the order of numbers */
+        uint32_t n;
+        uint64_t last_number; /* the greatest that was ever given */
+        bool is_same_boot;    /* it was certainly written in this boot */
+};
+
+/* Takes it up, before anything else. How many leases had to be left out, being invalid or holding
+ * only what another one holds; or -ENOMEM. */
+int p2pd_lease_keeper_load(struct p2pd_lease_keeper *k, const struct p2pd_lease_keeper_file *file,
+                           struct p2pd_lease_time now);
 
 /* For reading. */
 const struct p2pd_leases *p2pd_lease_keeper_table(const struct p2pd_lease_keeper *k);
@@ -69,8 +77,10 @@ const struct p2pd_leases *p2pd_lease_keeper_table(const struct p2pd_lease_keeper
 /* Follows a machine. 0 or -ENOMEM: then the table must not be asked about it. */
 int p2pd_lease_keeper_follow(struct p2pd_lease_keeper *k, const struct p2p_machine *m);
 
-/* Ends what has expired; when the next one will, 0: none. */
-uint64_t p2pd_lease_keeper_expire(struct p2pd_lease_keeper *k, uint64_t now_usec);
+/* Ends what has expired; when the next one will (CLOCK_BOOTTIME), 0: none. If the wall clock was
+ * set since the file was written, what it says about expiry is to be saved anew: call it every now
+ * and then while leases expire. */
+uint64_t p2pd_lease_keeper_expire(struct p2pd_lease_keeper *k, struct p2pd_lease_time now);
 
 /* Ends the leases that are tied to the connection. */
 void p2pd_lease_keeper_disconnect(struct p2pd_lease_keeper *k, uint64_t connection);
@@ -90,7 +100,7 @@ int p2pd_lease_keeper_find_for(const struct p2pd_lease_keeper *k, const char *wh
 int p2pd_lease_keeper_take(struct p2pd_lease_keeper *k, const struct p2pd_lease_request *request,
                            uint64_t *ret_operation, struct p2pd_lease_obstacle *ret_obstacle);
 int p2pd_lease_keeper_renew(struct p2pd_lease_keeper *k, const struct p2pd_lease *lease,
-                            uint64_t expires_usec, uint64_t *ret_operation);
+                            struct p2pd_lease_term term, uint64_t *ret_operation);
 int p2pd_lease_keeper_release(struct p2pd_lease_keeper *k, const struct p2pd_lease *lease,
                               uint64_t *ret_operation);
 
@@ -109,7 +119,8 @@ void p2pd_lease_keeper_settle(struct p2pd_lease_keeper *k);
 /* Something is to be saved. False unless storage is IN_FILE. */
 bool p2pd_lease_keeper_is_dirty(const struct p2pd_lease_keeper *k);
 /* Puts leases and last number into the state in place of what stands there. 0 or -ENOMEM. */
-int p2pd_lease_keeper_begin_save(struct p2pd_lease_keeper *k, struct p2pd_state *state);
+int p2pd_lease_keeper_begin_save(struct p2pd_lease_keeper *k, struct p2pd_lease_time now,
+                                 struct p2pd_state *state);
 /* result: what p2pd_state_save() returned, or the errno with which it came to nothing. On failure
  * everything that waits is taken back, newest first. Frees the state's leases. */
 void p2pd_lease_keeper_end_save(struct p2pd_lease_keeper *k, struct p2pd_state *state, int result);

@@ -7,11 +7,6 @@
 #include <string.h>
 
 #include "lease-table.h"
-#include "publish/state-file.h"
-
-static_assert(P2PD_LEASE_NAME_MAX < P2PD_STATE_NAME_SIZE &&
-                      P2PD_LEASE_OWNER_MAX < P2PD_STATE_OWNER_SIZE,
-              "what a lease holds fits into the state file");
 
 const char *p2pd_lease_event_to_string(enum p2pd_lease_event_kind kind)
 {
@@ -58,7 +53,7 @@ struct p2pd_leases *p2pd_leases_new(const struct p2pd_leases_params *params)
         return l;
 }
 
-static void lease_free(struct p2pd_lease *lease)
+void p2pd_lease_free(struct p2pd_lease *lease)
 {
         if (!lease)
                 return;
@@ -71,7 +66,7 @@ struct p2pd_leases *p2pd_leases_free(struct p2pd_leases *l)
         if (!l)
                 return NULL;
         for (uint32_t i = 0; i < l->n; i++)
-                lease_free(l->items[i]);
+                p2pd_lease_free(l->items[i]);
         free(l->items);
         free(l->holders);
         free(l->vf_holders);
@@ -97,7 +92,7 @@ void p2pd_leases_index(struct p2pd_leases *l)
         }
 }
 
-static struct p2pd_lease *lease_new(uint32_t n_devices, const char *name, const char *owner)
+struct p2pd_lease *p2pd_lease_new(uint32_t n_devices, const char *name, const char *owner)
 {
         struct p2pd_lease *lease = calloc(1, sizeof(*lease));
 
@@ -115,8 +110,7 @@ static struct p2pd_lease *lease_new(uint32_t n_devices, const char *name, const 
         return lease;
 }
 
-/* Room for one more. */
-static int reserve(struct p2pd_leases *l)
+int p2pd_leases_reserve(struct p2pd_leases *l)
 {
         uint32_t size = l->size ? 2 * l->size : 16;
         struct p2pd_lease **items;
@@ -131,8 +125,7 @@ static int reserve(struct p2pd_leases *l)
         return 0;
 }
 
-/* Into the room that was reserved. */
-static void append(struct p2pd_leases *l, struct p2pd_lease *lease)
+void p2pd_leases_append(struct p2pd_leases *l, struct p2pd_lease *lease)
 {
         l->items[l->n++] = lease;
         l->n_devices += lease->n_devices;
@@ -164,7 +157,7 @@ static uint32_t remove_matching(struct p2pd_leases *l, const struct removal *wha
                         continue;
                 }
                 l->n_devices -= l->items[i]->n_devices;
-                lease_free(l->items[i]);
+                p2pd_lease_free(l->items[i]);
         }
         l->n = kept;
         if (kept < n)
@@ -177,9 +170,9 @@ static bool has_number(const struct p2pd_lease *lease, uint64_t number)
         return lease->number == number;
 }
 
-static bool is_over(const struct p2pd_lease *lease, uint64_t now_usec)
+static bool is_over(const struct p2pd_lease *lease, uint64_t boot_usec)
 {
-        return lease->expires_usec != 0 && lease->expires_usec <= now_usec;
+        return lease->term.deadline_usec != 0 && lease->term.deadline_usec <= boot_usec;
 }
 
 static bool is_tied_to(const struct p2pd_lease *lease, uint64_t connection)
@@ -249,7 +242,7 @@ static int check_device(const struct p2pd_leases *l, const struct p2p_machine *m
         const struct p2p_function *f = &m->functions[function];
         struct p2pd_lease_device d = {
                 .address = f->address,
-                .identity = p2p_function_identity(f),
+                .identity = p2p_function_identity(m, function),
                 .function = function,
                 .physfn = f->is_vf ? f->physfn : P2P_NONE,
         };
@@ -301,17 +294,17 @@ int p2pd_leases_take(struct p2pd_leases *l, const struct p2pd_lease_request *req
         assert(!request->name || p2pd_lease_name_is_valid(request->name, strlen(request->name)));
         assert(!request->owner || strlen(request->owner) <= P2PD_LEASE_OWNER_MAX);
         assert(request->connection != 0);
-        lease = lease_new(request->n_functions, request->name, request->owner);
+        lease = p2pd_lease_new(request->n_functions, request->name, request->owner);
         seen = calloc((size_t)l->n_functions + 1, sizeof(*seen));
-        if (!lease || !seen || reserve(l) < 0) {
-                lease_free(lease);
+        if (!lease || !seen || p2pd_leases_reserve(l) < 0) {
+                p2pd_lease_free(lease);
                 free(seen);
                 return -ENOMEM;
         }
         r = check_request(l, request, seen, lease, &obstacle);
         free(seen);
         if (r != 0) {
-                lease_free(lease);
+                p2pd_lease_free(lease);
                 *ret_obstacle = obstacle;
                 return r;
         }
@@ -319,9 +312,9 @@ int p2pd_leases_take(struct p2pd_leases *l, const struct p2pd_lease_request *req
         lease->uid = request->uid;
         lease->pid = request->pid;
         lease->connection = request->name ? 0 : request->connection;
-        lease->taken_usec = request->now_usec;
-        lease->expires_usec = request->expires_usec;
-        append(l, lease);
+        lease->taken_usec = request->now.wall_usec;
+        lease->term = p2pd_lease_term_of(request->now, request->duration_usec);
+        p2pd_leases_append(l, lease);
         *ret = lease;
         return 0;
 }
@@ -378,13 +371,13 @@ int p2pd_leases_find_for(const struct p2pd_leases *l, const char *which, uint32_
         return 0;
 }
 
-int p2pd_leases_renew(struct p2pd_leases *l, uint64_t number, uint64_t expires_usec)
+int p2pd_leases_renew(struct p2pd_leases *l, uint64_t number, struct p2pd_lease_term term)
 {
         struct p2pd_lease *lease = find_number(l, number);
 
         if (!lease)
                 return P2PD_LEASE_E_UNKNOWN;
-        lease->expires_usec = expires_usec;
+        lease->term = term;
         return 0;
 }
 
@@ -395,10 +388,10 @@ int p2pd_leases_release(struct p2pd_leases *l, uint64_t number)
         return remove_matching(l, &what, NULL, NULL) > 0 ? 0 : P2PD_LEASE_E_UNKNOWN;
 }
 
-uint32_t p2pd_leases_expire(struct p2pd_leases *l, uint64_t now_usec, p2pd_lease_event_fn on_event,
+uint32_t p2pd_leases_expire(struct p2pd_leases *l, uint64_t boot_usec, p2pd_lease_event_fn on_event,
                             void *userdata)
 {
-        const struct removal what = {is_over, now_usec, P2PD_LEASE_EXPIRED};
+        const struct removal what = {is_over, boot_usec, P2PD_LEASE_EXPIRED};
 
         return remove_matching(l, &what, on_event, userdata);
 }
@@ -408,7 +401,7 @@ uint64_t p2pd_leases_next_expiry(const struct p2pd_leases *l)
         uint64_t next = 0;
 
         for (uint32_t i = 0; i < l->n; i++) {
-                const uint64_t usec = l->items[i]->expires_usec;
+                const uint64_t usec = l->items[i]->term.deadline_usec;
 
                 if (usec != 0 && (next == 0 || usec < next))
                         next = usec;
@@ -469,101 +462,12 @@ const struct p2pd_lease *p2pd_leases_get(const struct p2pd_leases *l, uint32_t i
         return l->items[i];
 }
 
+uint64_t p2pd_leases_n_learned(const struct p2pd_leases *l)
+{
+        return l->n_learned;
+}
+
 uint64_t p2pd_leases_last_number(const struct p2pd_leases *l)
 {
         return l->last_number;
-}
-
-int p2pd_lease_export(const struct p2pd_lease *lease, struct p2pd_state_lease *ret)
-{
-        struct p2pd_state_lease state = {
-                .number = lease->number,
-                .uid = lease->uid,
-                .pid = lease->pid,
-                .taken_usec = lease->taken_usec,
-                .expires_usec = lease->expires_usec,
-                .n_devices = lease->n_devices,
-        };
-
-        assert(lease->name[0] && lease->connection == 0);
-        state.devices = calloc(lease->n_devices, sizeof(*state.devices));
-        if (!state.devices)
-                return -ENOMEM;
-        strcpy(state.name, lease->name);
-        strcpy(state.owner, lease->owner);
-        for (uint32_t i = 0; i < lease->n_devices; i++) {
-                const struct p2pd_lease_device *d = &lease->devices[i];
-
-                state.devices[i] = (struct p2pd_state_device){
-                        .slot = d->slot, .identity = d->identity, .address = d->address};
-        }
-        *ret = state;
-        return 0;
-}
-
-/* Is the device in a lease already: two different ones may have had the slot, one after the other.
- */
-static bool is_claimed(const struct p2pd_lease *lease, const struct p2pd_state_device *device)
-{
-        for (uint32_t i = 0; i < lease->n_devices; i++)
-                if (strcmp(lease->devices[i].slot.text, device->slot.text) == 0 &&
-                    !p2p_identity_is_other(&lease->devices[i].identity, &device->identity))
-                        return true;
-        return false;
-}
-
-static void import_device(const struct p2pd_leases *l, const struct p2pd_state_device *device,
-                          struct p2pd_lease *lease, p2pd_lease_event_fn on_event, void *userdata)
-{
-        const struct p2pd_lease_device d = {
-                .address = device->address,
-                .slot = device->slot,
-                .identity = device->identity,
-                .is_lost = true,
-                .function = P2P_NONE,
-                .physfn = P2P_NONE,
-        };
-
-        if (is_claimed(lease, device))
-                return;
-        for (uint32_t i = 0; i < l->n; i++) {
-                if (!is_claimed(l->items[i], device))
-                        continue;
-                if (on_event)
-                        on_event(P2PD_LEASE_LOST, lease, &d, userdata);
-                return;
-        }
-        lease->devices[lease->n_devices] = d;
-        lease->devices[lease->n_devices++].is_lost = false;
-}
-
-int p2pd_leases_import(struct p2pd_leases *l, const struct p2pd_state_lease *state,
-                       p2pd_lease_event_fn on_event, void *userdata)
-{
-        struct p2pd_lease *lease;
-
-        assert(l->n == 0 || state->number > l->items[l->n - 1]->number);
-        if (state->n_devices == 0 || state->number == 0 ||
-            !p2pd_lease_name_is_valid(state->name, strnlen(state->name, sizeof(state->name))))
-                return P2PD_LEASE_E_INVALID;
-        if (p2pd_leases_find_name(l, state->name))
-                return P2PD_LEASE_E_NAME_TAKEN;
-        lease = lease_new(state->n_devices, state->name, state->owner);
-        if (!lease || reserve(l) < 0) {
-                lease_free(lease);
-                return -ENOMEM;
-        }
-        lease->number = state->number;
-        lease->uid = state->uid;
-        lease->pid = state->pid;
-        lease->taken_usec = state->taken_usec;
-        lease->expires_usec = state->expires_usec;
-        for (uint32_t i = 0; i < state->n_devices; i++)
-                import_device(l, &state->devices[i], lease, on_event, userdata);
-        if (lease->n_devices == 0) {
-                lease_free(lease);
-                return P2PD_LEASE_E_HELD;
-        }
-        append(l, lease);
-        return 0;
 }

@@ -9,7 +9,8 @@
  *
  * A device is one function, known by its slot and its identity, not by its address: it stays held
  * when it is unplugged (lost until it is back) and when buses are numbered anew. What stands in the
- * slot and may be the device, its identity being unreadable, is not offered either.
+ * slot and may be the device, its identity or its serial number being unreadable, is not offered
+ * either, nor told to be back; and what was there all along is not told to be lost.
  *
  * A physical function and its virtual ones are the same hardware: while a physical function is
  * held, nobody else gets one of its virtual functions; while a virtual function is held, be it lost
@@ -20,7 +21,9 @@
  * Functions are named by their index in the machine that the table followed last; a new generation
  * is followed before anybody may ask about it.
  *
- * Times are in microseconds of CLOCK_REALTIME, which has a meaning after a restart. 0: never.
+ * Leases end by CLOCK_BOOTTIME, which nobody sets: a wall clock that is set meanwhile ends none
+ * early or late. The wall clock (CLOCK_REALTIME) is what people are shown, and the only one that
+ * has a meaning after a reboot. All times are in microseconds.
  */
 
 #include <stdbool.h>
@@ -53,6 +56,23 @@ enum p2pd_lease_refusal {
         P2PD_LEASE_E_INVALID,        /* of the state file: no valid name, or no device */
 };
 
+/* A moment, by both clocks. */
+struct p2pd_lease_time {
+        uint64_t boot_usec, wall_usec;
+};
+
+/* How long a lease is held. {0}: without an end. */
+struct p2pd_lease_term {
+        uint64_t deadline_usec; /* CLOCK_BOOTTIME; 0: never */
+        uint64_t duration_usec; /* from when it was taken or renewed last; 0: never ends */
+};
+
+/* So long from now; 0: without an end. Cut at the end of time. */
+struct p2pd_lease_term p2pd_lease_term_of(struct p2pd_lease_time now, uint64_t duration_usec);
+
+/* When that is by the wall clock, as it is set now; 0: never. */
+uint64_t p2pd_lease_term_expires(struct p2pd_lease_term term, struct p2pd_lease_time now);
+
 struct p2pd_lease_device {
         struct p2p_address address; /* where it is, or was when it was lost */
         struct p2p_slot slot;
@@ -70,7 +90,8 @@ struct p2pd_lease {
         char owner[P2PD_LEASE_OWNER_MAX + 1]; /* what the holder says of itself, or "" */
         uint32_t uid, pid;                    /* of the peer that took it */
         uint64_t connection;                  /* it is tied to; 0: named */
-        uint64_t taken_usec, expires_usec;
+        uint64_t taken_usec;                  /* CLOCK_REALTIME, as it was set then */
+        struct p2pd_lease_term term;
         struct p2pd_lease_device
                 *devices; /* in the order in which they were asked for, at least 1 */
         uint32_t n_devices;
@@ -105,7 +126,8 @@ struct p2pd_lease_request {
         const char *owner; /* at most P2PD_LEASE_OWNER_MAX bytes (asserted), or NULL */
         uint32_t uid, pid;
         uint64_t connection; /* the caller's, not 0 (asserted) */
-        uint64_t now_usec, expires_usec;
+        struct p2pd_lease_time now;
+        uint64_t duration_usec; /* 0: without an end */
 };
 
 /* Why a request was refused. Valid until the table changes. */
@@ -133,8 +155,8 @@ const struct p2pd_lease *p2pd_leases_find_number(const struct p2pd_leases *l, ui
 int p2pd_leases_find_for(const struct p2pd_leases *l, const char *which, uint32_t uid,
                          const struct p2pd_lease **ret);
 
-/* Sets another time of expiry. To undo it, set the one before. UNKNOWN. */
-int p2pd_leases_renew(struct p2pd_leases *l, uint64_t number, uint64_t expires_usec);
+/* Sets another end. To undo it, set the one before. UNKNOWN. */
+int p2pd_leases_renew(struct p2pd_leases *l, uint64_t number, struct p2pd_lease_term term);
 
 /* Ends a lease: its devices are free. UNKNOWN. */
 int p2pd_leases_release(struct p2pd_leases *l, uint64_t number);
@@ -161,9 +183,9 @@ typedef void (*p2pd_lease_event_fn)(enum p2pd_lease_event_kind kind, const struc
                                     const struct p2pd_lease_device *device, void *userdata);
 
 /* Ends the leases whose time of expiry is now or past; how many. */
-uint32_t p2pd_leases_expire(struct p2pd_leases *l, uint64_t now_usec, p2pd_lease_event_fn on_event,
+uint32_t p2pd_leases_expire(struct p2pd_leases *l, uint64_t boot_usec, p2pd_lease_event_fn on_event,
                             void *userdata);
-/* When the next one expires; 0: none will. */
+/* When the next one expires, by CLOCK_BOOTTIME; 0: none will. */
 uint64_t p2pd_leases_next_expiry(const struct p2pd_leases *l);
 
 /* Ends the leases that are tied to the connection; how many. */
@@ -192,6 +214,10 @@ uint32_t p2pd_leases_n_devices(const struct p2pd_leases *l);
 uint32_t p2pd_leases_n(const struct p2pd_leases *l);
 const struct p2pd_lease *p2pd_leases_get(const struct p2pd_leases *l, uint32_t i);
 
+/* Moves when more becomes known of what a held device is (its serial number, which could not be
+ * read before): the state file ought to say it. */
+uint64_t p2pd_leases_n_learned(const struct p2pd_leases *l);
+
 /* The greatest number that was ever given. */
 uint64_t p2pd_leases_last_number(const struct p2pd_leases *l);
 
@@ -199,13 +225,30 @@ uint64_t p2pd_leases_last_number(const struct p2pd_leases *l);
  * State file (publish/state-file.h)
  */
 
-/* What is kept of a named lease (asserted), to be freed by p2pd_state_lease_deinit(). 0 or
- * -ENOMEM. */
-int p2pd_lease_export(const struct p2pd_lease *lease, struct p2pd_state_lease *ret);
+/* What is kept of a named lease (asserted), written now; to be freed by p2pd_state_lease_deinit().
+ * 0 or -ENOMEM. */
+int p2pd_lease_export(const struct p2pd_lease *lease, struct p2pd_lease_time now,
+                      struct p2pd_state_lease *ret);
+
+/* What surrounds leases that are taken up. */
+struct p2pd_lease_import {
+        struct p2pd_lease_time now;
+        bool is_same_boot;            /* certainly the boot in which the file was written */
+        p2pd_lease_event_fn on_event; /* or NULL */
+        void *userdata;
+};
+
+/*
+ * How long a lease of the file is still held. In the boot in which it was written, by its deadline,
+ * however the wall clock was set since. After another boot by the wall clock: no longer than its
+ * own duration from now, should the clock be behind; and a clock that is behind never shortens it.
+ */
+struct p2pd_lease_term p2pd_lease_restored_term(const struct p2pd_state_lease *state,
+                                                const struct p2pd_lease_import *how);
 
 /* Takes up a lease of the file, in the order of numbers (asserted), before anything is taken or
  * followed. Limits do not count: it was promised. What a damaged file says twice is the earlier
  * one's: the device is left out of this lease and told as LOST. 0; NAME_TAKEN, HELD (no device is
  * left) or INVALID, then the lease is left out as a whole; or -ENOMEM. */
 int p2pd_leases_import(struct p2pd_leases *l, const struct p2pd_state_lease *state,
-                       p2pd_lease_event_fn on_event, void *userdata);
+                       const struct p2pd_lease_import *how);

@@ -40,6 +40,7 @@ static struct p2p_function function_unknown(struct p2p_address address)
                 .subsystem_vendor = u,
                 .subsystem_device = u,
                 .revision = u,
+                .serial = u,
                 .header_type = u,
                 .port_type = u,
                 .driver_why = P2P_WHY_NOT_IN_SOURCE,
@@ -275,6 +276,42 @@ uint32_t p2p_machine_find(const struct p2p_machine *m, struct p2p_address addres
                         high = middle;
         }
         return P2P_NONE;
+}
+
+/* Function 0 of the device, P2P_NONE with why: with ARI a bus has one device, whose functions are
+ * counted through (PCIe 6.13). */
+static uint32_t find_function_0(const struct p2p_machine *m, const struct p2p_function *f,
+                                enum p2p_why *ret_why)
+{
+        struct p2p_address address = f->address;
+        uint32_t found;
+
+        if (address.devfn >= 8 && p2p_fact_is_unknown(f->ari)) {
+                *ret_why = f->ari.why;
+                return P2P_NONE;
+        }
+        address.devfn = p2p_fact_is_known(f->ari) && f->ari.val ? 0 : address.devfn & 0xf8U;
+        found = p2p_machine_find(m, address);
+        *ret_why = P2P_WHY_NOT_REPORTED;
+        return found != P2P_NONE && m->functions[found].is_vf ? P2P_NONE : found;
+}
+
+struct p2p_fact p2p_machine_serial(const struct p2p_machine *m, uint32_t function)
+{
+        const struct p2p_function *f = &m->functions[function];
+        enum p2p_why why = P2P_WHY_NOT_REPORTED;
+        uint32_t at = function;
+
+        if (!p2p_fact_is_absent(f->serial))
+                return f->serial;
+        if (f->is_vf) {
+                at = f->physfn;
+                if (at == P2P_NONE || m->functions[at].is_vf)
+                        return p2p_fact_without(why);
+        }
+        if (p2p_fact_is_absent(m->functions[at].serial))
+                at = find_function_0(m, &m->functions[at], &why);
+        return at == P2P_NONE ? p2p_fact_without(why) : m->functions[at].serial;
 }
 
 enum p2p_kind p2p_function_kind(const struct p2p_function *f)

@@ -182,6 +182,8 @@ struct p2p_function {
         /* Identity. For a VF the ids come from sysfs, its registers read ffff. */
         struct p2p_fact class_code; /* 24 bits */
         struct p2p_fact vendor, device, subsystem_vendor, subsystem_device, revision;
+        struct p2p_fact serial;      /* 64 bits, of its own capability; p2p_machine_serial() has the
+                                        device's */
         struct p2p_fact header_type; /* 0, 1 or 2, multi-function bit removed */
         struct p2p_fact port_type;   /* enum p2p_port_type; ABSENT: no PCI Express capability */
         const char *driver;          /* NULL: none bound, or driver_why */
@@ -359,6 +361,14 @@ int p2p_machine_finish(struct p2p_machine *m);
 
 /* Index of the function at this address, or P2P_NONE. O(log n). */
 uint32_t p2p_machine_find(const struct p2p_machine *m, struct p2p_address address);
+
+/*
+ * The Device Serial Number of the device that the function belongs to. A device of several
+ * functions has it in function 0 (PCIe 7.9.3): a function without the capability has what that one
+ * has, a virtual function what its physical one has. ABSENT: neither has the capability. Unknown
+ * also where the function that would have it cannot be told or is not there.
+ */
+struct p2p_fact p2p_machine_serial(const struct p2p_machine *m, uint32_t function);
 
 /* By class code; an unknown class is P2P_KIND_OTHER. */
 enum p2p_kind p2p_function_kind(const struct p2p_function *f);

@@ -82,6 +82,7 @@ static void update_status(struct p2pd_publisher *p)
         s->n_ids_retired = ids.n_retired;
         s->n_ids_lost = ids.n_lost;
         s->n_bars_without_id = ids.n_without;
+        s->absent_bars = p2pd_bar_keeper_absent(p->keeper);
         s->state_path = p2pd_bar_keeper_path(p->keeper);
         s->state_error = p2pd_bar_keeper_error(p->keeper);
         for (size_t i = 0; i < P2PD_STATE_REPORTS_MAX; i++)
@@ -226,7 +227,8 @@ static int begin_save(struct p2pd_publisher *p, struct p2pd_state *ret)
         int r = p2pd_bar_keeper_begin_save(p->keeper, ret);
 
         if (r == 0)
-                r = p2pd_lease_keeper_begin_save(p2pd_server_leases(p->server), ret);
+                r = p2pd_lease_keeper_begin_save(p2pd_server_leases(p->server),
+                                                 p2pd_server_lease_time(p->server), ret);
         return r;
 }
 
@@ -443,12 +445,18 @@ static int load_leases(struct p2pd_publisher *p)
 {
         const struct p2pd_log_fields fields = {.message_id = P2PD_MESSAGE_STATE};
         struct p2pd_state state = P2PD_STATE_NULL;
-        uint64_t last_number =
-                p2pd_bar_keeper_take_leases(p->keeper, &state.leases, &state.n_leases);
-        int r = p2pd_lease_keeper_load(p2pd_server_leases(p->server),
-                                       p2pd_bar_keeper_lease_storage(p->keeper), state.leases,
-                                       state.n_leases, last_number);
+        struct p2pd_lease_keeper_file file = {
+                .storage = p2pd_bar_keeper_lease_storage(p->keeper),
+                .last_number =
+                        p2pd_bar_keeper_take_leases(p->keeper, &state.leases, &state.n_leases),
+                .is_same_boot = p2pd_bar_keeper_is_same_boot(p->keeper),
+        };
+        int r;
 
+        file.leases = state.leases;
+        file.n = state.n_leases;
+        r = p2pd_lease_keeper_load(p2pd_server_leases(p->server), &file,
+                                   p2pd_server_lease_time(p->server));
         p2pd_state_deinit(&state);
         if (r > 0)
                 p2pd_log(LOG_WARNING, &fields,

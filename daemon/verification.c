@@ -190,7 +190,8 @@ static int compare_change(const void *key, const void *change)
                                    ((const struct p2p_change *)change)->address);
 }
 
-/* Is what was there gone, or may be: an identity that cannot be read any more counts. */
+/* Is what was there gone, or may be: an identity that cannot be read any more counts, and a serial
+ * number that comes to be known too, whose device may have been another before. */
 static bool is_gone(const struct p2p_diff *diff, struct p2p_address address)
 {
         const struct p2p_change *change = NULL;

@@ -35,19 +35,15 @@ static int read_id(const struct p2pd_reply *reply, uint32_t *ret)
         return 0;
 }
 
-static int ask(struct p2pd_client *client, const char *method, const char *function,
-               unsigned int bar_index, int timeout_msec, uint32_t *ret_id)
+/* With parameters that it frees; NULL: out of memory. */
+static int ask(struct p2pd_client *client, const char *method, char *with, int timeout_msec,
+               uint32_t *ret_id)
 {
-        _cleanup_(p2pd_string_freep) char *parameters = NULL;
+        _cleanup_(p2pd_string_freep) char *parameters = with;
         _cleanup_(p2pd_reply_freep) struct p2pd_reply *reply = NULL;
-        struct p2pd_text t;
         uint32_t id;
         int r;
 
-        p2pd_parameters_begin(&t);
-        p2pd_parameters_add_string(&t, "function", function);
-        p2pd_parameters_add_count(&t, "bar_index", bar_index);
-        parameters = p2pd_parameters_end(&t);
         if (!parameters)
                 return -ENOMEM;
         r = p2pd_client_ask(client, method, parameters, timeout_msec, &reply);
@@ -59,15 +55,37 @@ static int ask(struct p2pd_client *client, const char *method, const char *funct
         return r;
 }
 
+static char *by_function(const char *function, unsigned int bar_index)
+{
+        struct p2pd_text t;
+
+        p2pd_parameters_begin(&t);
+        p2pd_parameters_add_string(&t, "function", function);
+        p2pd_parameters_add_count(&t, "bar_index", bar_index);
+        return p2pd_parameters_end(&t);
+}
+
 P2PD_PUBLIC int p2pd_client_register_bar(struct p2pd_client *client, const char *function,
                                          unsigned int bar_index, int timeout_msec, uint32_t *ret_id)
 {
-        return ask(client, "io.p2pd.RegisterBar", function, bar_index, timeout_msec, ret_id);
+        return ask(client, "io.p2pd.RegisterBar", by_function(function, bar_index), timeout_msec,
+                   ret_id);
 }
 
 P2PD_PUBLIC int p2pd_client_unregister_bar(struct p2pd_client *client, const char *function,
                                            unsigned int bar_index, int timeout_msec,
                                            uint32_t *ret_id)
 {
-        return ask(client, "io.p2pd.UnregisterBar", function, bar_index, timeout_msec, ret_id);
+        return ask(client, "io.p2pd.UnregisterBar", by_function(function, bar_index), timeout_msec,
+                   ret_id);
+}
+
+P2PD_PUBLIC int p2pd_client_unregister_bar_id(struct p2pd_client *client, uint32_t id,
+                                              int timeout_msec, uint32_t *ret_id)
+{
+        struct p2pd_text t;
+
+        p2pd_parameters_begin(&t);
+        p2pd_parameters_add_count(&t, "id", id);
+        return ask(client, "io.p2pd.UnregisterBar", p2pd_parameters_end(&t), timeout_msec, ret_id);
 }

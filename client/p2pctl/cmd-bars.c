@@ -96,6 +96,31 @@ static void print_reason(struct session *s, int64_t n, const char *sentence)
         text_clear(&t);
 }
 
+/* What is promised to devices that are not there. */
+static void print_absent(struct session *s, struct json_object *absent)
+{
+        static const struct table_column columns[] = {
+                {"ID", .right = true}, {"LAST SEEN AT"}, {"BAR", .right = true}, {"SLOT"}};
+        struct table *table;
+
+        if (array_length(absent) == 0)
+                return;
+        table = table_new(columns, sizeof(columns) / sizeof(columns[0]), &s->terminal);
+        for (size_t i = 0; i < array_length(absent); i++) {
+                struct json_object *bar = array_at(absent, i);
+
+                add_number_or_dash(table, bar, "id");
+                table_add(table, STYLE_STRONG, field_string_or(bar, "function", "-"));
+                add_number_or_dash(table, bar, "bar_index");
+                table_add(table, STYLE_PLAIN, field_string_or(bar, "slot", "?"));
+        }
+        printf("\n%zu registered BAR%s of devices that are not there; `p2pctl unregister` ends the"
+               " promise:\n",
+               array_length(absent), array_length(absent) == 1 ? "" : "s");
+        table_print(table, stdout);
+        table_free(table);
+}
+
 /* Below the table. all: it shows every BAR of the machine, so that the daemon's count of those who
  * should have an id tells how many of them are among these. */
 static void print_summary(struct session *s, struct json_object *bars, struct json_object *status,
@@ -169,6 +194,7 @@ int command_bars(struct session *s, int n, char **arguments)
         table_print(table, stdout);
         table_free(table);
         print_summary(s, bars, field_object(status, "status"), n == 0);
+        print_absent(s, field_array(answer, "absent"));
         json_object_put(status);
         json_object_put(answer);
         return EXIT_OK;
@@ -228,11 +254,27 @@ int command_register(struct session *s, int n, char **arguments)
                           : EXIT_USAGE;
 }
 
+/* "ID" as a call's parameters; NULL after the user was told. */
+static struct json_object *wish_by_id(const char *argument)
+{
+        struct json_object *parameters;
+        uint64_t id;
+
+        if (number_parse(argument, &id) < 0 || id < 1 || id > UINT16_MAX) {
+                fprintf(stderr,
+                        "p2pctl: '%s' is no BAR id; without one, name the function and the BAR\n",
+                        argument);
+                return NULL;
+        }
+        parameters = json_object_new_object();
+        json_object_object_add(parameters, "id", json_object_new_int64((int64_t)id));
+        return parameters;
+}
+
 int command_unregister(struct session *s, int n, char **arguments)
 {
-        struct json_object *parameters = wish(arguments);
+        struct json_object *parameters = n == 1 ? wish_by_id(arguments[0]) : wish(arguments);
 
-        (void)n;
         return parameters ? session_show(s, "io.p2pd.UnregisterBar", parameters, show_unregistered)
                           : EXIT_USAGE;
 }

@@ -6,6 +6,21 @@
 
 #include "fields.h"
 
+/* Named by its function and register, or by its id. */
+static void describe_not_registered(struct json_object *parameters, struct text *t)
+{
+        int64_t id;
+
+        if (field_int(parameters, "id", &id))
+                text_addf(t, "no registered BAR has or had the id %" PRId64, id);
+        else
+                text_addf(t, "BAR %" PRId64 " of %s is not registered",
+                          field_int_or(parameters, "bar_index", -1),
+                          field_string_or(parameters, "function", "?"));
+        text_add(t, "\n`p2pctl bars` shows those that are, below the table also those of devices"
+                    " that are gone.");
+}
+
 bool describe_bar_refusal(const char *name, struct json_object *parameters, struct text *t)
 {
         const char *function = field_string_or(parameters, "function", "?");
@@ -26,7 +41,7 @@ bool describe_bar_refusal(const char *name, struct json_object *parameters, stru
                           " place in the tree, or what it is, is unknown",
                           bar, function);
         else if (strcmp(name, "io.p2pd.BarNotRegistered") == 0)
-                text_addf(t, "BAR %" PRId64 " of %s is not registered", bar, function);
+                describe_not_registered(parameters, t);
         else if (strcmp(name, "io.p2pd.IdsExhausted") == 0)
                 text_addf(t,
                           "no BAR id is left: with %" PRId64 " bits all are used, or held back"

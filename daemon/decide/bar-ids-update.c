@@ -10,9 +10,15 @@
 /*
  * An update is planned first, with all memory it takes, and then carried out, which cannot fail.
  *
- * Planning finds the BAR of each record: first for the ids in use, then for the retired ones, the
- * newest first, in case a place and an identity stand in several records. What is left gets fresh
- * ids, then retired ones, the oldest first.
+ * Planning finds the BAR of each record: first for the ids in use, then for the retired ones that
+ * were of just this device, then for those that may have been (their serial number was never
+ * known), each the newest first, in case a place and an identity stand in several records. What is
+ * left gets fresh ids, then retired ones, the oldest first.
+ *
+ * A serial number that cannot be read leaves an id where it is while the BAR is there without a
+ * break at the same addresses. After a break or a restart an id is kept only for a device that
+ * shows the serial number that was recorded: in doubt it gets another id, and what a reader or a
+ * file remembers of the old one leads nowhere instead of to another device.
  */
 struct plan {
         const struct p2p_bar_ids_update *update;
@@ -92,11 +98,12 @@ static int plan_init(struct plan *p, const struct p2p_bar_ids *ids,
 /* Is the BAR that was there in the update before the same one still? */
 static bool continues(const struct p2p_bar_id *record, const struct p2p_bar_want *want)
 {
-        if (p2p_identity_is_same(&record->identity, &want->identity))
-                return record->slot.text[0] != '\0' ||
-                       (record->first == want->first && record->last == want->last);
-        return !p2p_identity_is_other(&record->identity, &want->identity) &&
-               record->first == want->first && record->last == want->last;
+        if (p2p_identity_is_other(&record->seen, &want->identity))
+                return false;
+        if (p2p_identity_is_same(&record->identity, &want->identity) &&
+            record->slot.text[0] != '\0')
+                return true;
+        return record->first == want->first && record->last == want->last;
 }
 
 /* The want of a BAR whose slot is not known, by its address. */
@@ -131,16 +138,27 @@ static struct p2p_bar_want *find_want(const struct plan *p, const struct p2p_bar
         return NULL;
 }
 
-static void match(struct plan *p)
+/* Records from begin to end; exact: only of a device whose identity is the same to the last. */
+static void match_records(struct plan *p, uint32_t begin, uint32_t end, bool exact)
 {
-        for (uint32_t i = 0; i < p->n_in_use + p->n_retired; i++) {
-                struct p2p_bar_want *want = find_want(p, p->records[i]);
+        for (uint32_t i = begin; i < end; i++) {
+                struct p2p_bar_want *want = p->matches[i] ? NULL : find_want(p, p->records[i]);
 
-                if (!want || p->want_ids[want - p->wants.wants] != 0)
+                if (!want || p->want_ids[want - p->wants.wants] != 0 ||
+                    (exact && !p2p_identity_is_equal(&p->records[i]->identity, &want->identity)))
                         continue;
                 p->want_ids[want - p->wants.wants] = p->records[i]->id;
                 p->matches[i] = want;
         }
+}
+
+static void match(struct plan *p)
+{
+        const uint32_t n = p->n_in_use + p->n_retired;
+
+        match_records(p, 0, p->n_in_use, false);
+        match_records(p, p->n_in_use, n, true);
+        match_records(p, p->n_in_use, n, false);
 }
 
 /* The generation in which the BAR was gone, if it is not there now. What an earlier instance of the
@@ -225,7 +243,8 @@ static void describe(struct p2p_bar_id *record, const struct plan *p,
 {
         record->bar_index = want->bar_index;
         record->slot = want->slot;
-        record->identity = want->identity;
+        (void)p2p_identity_learn(&record->seen, &want->identity);
+        record->identity = want->identity.is_known ? record->seen : want->identity;
         record->address = p->update->machine->functions[want->function].address;
         record->function = want->function;
         record->first = want->first;
@@ -236,8 +255,7 @@ static bool is_written_alike(const struct p2p_bar_id *a, const struct p2p_bar_id
 {
         return a->state == b->state && strcmp(a->slot.text, b->slot.text) == 0 &&
                p2p_address_compare(a->address, b->address) == 0 &&
-               a->identity.is_known == b->identity.is_known &&
-               !p2p_identity_is_other(&a->identity, &b->identity);
+               p2p_identity_is_equal(&a->identity, &b->identity);
 }
 
 static void keep(struct p2p_bar_ids *ids, struct p2p_bar_id *record, const struct plan *p,
@@ -291,6 +309,46 @@ static void forget_older_instances(struct p2p_bar_ids *ids)
         ids->has_older_instances = false;
 }
 
+static void note_address(struct p2p_bar_ids *ids, struct p2p_bar_registration *r,
+                         struct p2p_address address)
+{
+        ids->revision += !r->has_address || p2p_address_compare(r->address, address) != 0;
+        r->has_address = true;
+        r->address = address;
+}
+
+/* What an older version did not write of a registration, its id may tell. */
+static void recall_addresses(struct p2p_bar_ids *ids)
+{
+        for (uint32_t id = 1; ids->n_registrations > 0 && id <= P2P_BAR_IDS_LAST; id++) {
+                const struct p2p_bar_id *record = ids->by_id[id];
+                struct p2p_bar_registration *r;
+                uint32_t i;
+
+                if (!record || record->state == P2P_BAR_ID_LOST)
+                        continue;
+                i = p2p_bar_ids_find_registration(ids, &record->slot, record->bar_index);
+                r = i == P2P_NONE ? NULL : &ids->registrations[i];
+                if (r && !r->has_address && p2p_identity_may_be(&r->identity, &record->identity))
+                        note_address(ids, r, record->address);
+        }
+}
+
+/* Which device a registration was made for may show only now; and where it is. */
+static void learn_registrations(struct p2p_bar_ids *ids, const struct plan *p)
+{
+        for (uint32_t i = 0; i < ids->n_registrations; i++) {
+                struct p2p_bar_registration *r = &ids->registrations[i];
+                const struct p2p_bar_want *want =
+                        p2p_bar_wants_find(&p->wants, &r->slot, r->bar_index);
+
+                if (!want || !p2p_identity_may_be(&r->identity, &want->identity))
+                        continue;
+                ids->revision += p2p_identity_learn(&r->identity, &want->identity);
+                note_address(ids, r, p->update->machine->functions[want->function].address);
+        }
+}
+
 static void carry_out(struct p2p_bar_ids *ids, struct plan *p)
 {
         const uint64_t generation = p->update->generation;
@@ -310,6 +368,9 @@ static void carry_out(struct p2p_bar_ids *ids, struct plan *p)
         for (uint32_t i = 0; i < p->wants.n; i++)
                 if (p->spare[i])
                         give(ids, p, i);
+        if (ids->generation == 0)
+                recall_addresses(ids);
+        learn_registrations(ids, p);
         free(ids->found);
         ids->found = p->found;
         p->found = NULL;

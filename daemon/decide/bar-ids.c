@@ -138,12 +138,20 @@ const struct p2p_bar_registration *p2p_bar_ids_registration(const struct p2p_bar
         return &ids->registrations[i];
 }
 
+uint32_t p2p_bar_ids_find_registration(const struct p2p_bar_ids *ids, const struct p2p_slot *slot,
+                                       uint32_t bar_index)
+{
+        const struct p2p_bar_registration *r = find_registration(ids, slot, bar_index);
+
+        return r ? (uint32_t)(r - ids->registrations) : P2P_NONE;
+}
+
 bool p2p_bar_ids_is_registered(const struct p2p_bar_ids *ids, const struct p2p_slot *slot,
                                const struct p2p_identity *identity, uint32_t bar_index)
 {
         const struct p2p_bar_registration *r = find_registration(ids, slot, bar_index);
 
-        return r && p2p_identity_is_same(&r->identity, identity);
+        return r && p2p_identity_may_be(&r->identity, identity);
 }
 
 /* Room for one more, so that putting one in cannot fail. */
@@ -183,21 +191,26 @@ int p2p_bar_ids_register(struct p2p_bar_ids *ids, const struct p2p_bar_ids_updat
                          uint32_t function, uint32_t bar_index, uint32_t *ret_id)
 {
         const struct p2p_machine *m = update->machine;
-        struct p2p_bar_registration registration = {.bar_index = bar_index}, before, *old;
+        struct p2p_bar_registration registration = {.bar_index = bar_index, .has_address = true};
+        struct p2p_bar_registration before, *old;
         uint64_t first, last;
         int r;
 
         assert(function < m->n_functions && bar_index < P2P_BARS_MAX);
         if (p2p_bar_range(&m->functions[function].bars[bar_index], &first, &last) < 0)
                 return P2P_BAR_IDS_E_NO_MEMORY_BAR;
-        registration.identity = p2p_function_identity(&m->functions[function]);
+        registration.address = m->functions[function].address;
+        registration.identity = p2p_function_identity(m, function);
         if (!registration.identity.is_known ||
             p2p_slot_compute(m, function, &registration.slot) != 0)
                 return P2P_BAR_IDS_E_UNRECOGNISABLE;
         old = find_registration(ids, &registration.slot, bar_index);
         if (old) {
                 before = *old;
-                *old = registration;
+                if (p2p_identity_is_other(&old->identity, &registration.identity))
+                        *old = registration;
+                else
+                        (void)p2p_identity_learn(&old->identity, &registration.identity);
         } else {
                 r = reserve_registration(ids);
                 if (r != 0)
@@ -206,8 +219,7 @@ int p2p_bar_ids_register(struct p2p_bar_ids *ids, const struct p2p_bar_ids_updat
         }
         r = p2p_bar_ids_update_for(ids, update, function, bar_index);
         if (r == 0) {
-                ids->revision +=
-                        !old || !p2p_identity_is_same(&before.identity, &registration.identity);
+                ids->revision += !old || !p2p_identity_is_equal(&before.identity, &old->identity);
                 *ret_id = p2p_bar_ids_find(ids, function, bar_index);
         } else if (old) {
                 *old = before;
@@ -263,7 +275,7 @@ int p2p_bar_ids_restore(struct p2p_bar_ids *ids, const struct p2p_bar_id *record
         copy->known_to_older_instances = true;
         if (record->state != P2P_BAR_ID_LOST) {
                 copy->slot = record->slot;
-                copy->identity = record->identity;
+                copy->identity = copy->seen = record->identity;
                 copy->bar_index = record->bar_index;
                 copy->address = record->address;
         }

@@ -5,13 +5,13 @@
  * The registry of BAR ids: which small number stands for which BAR. Id 0 is regular memory and is
  * never given. Pure: the generation and what readers have confirmed are inputs.
  *
- * A BAR is known by its slot, its function's identity and its register. While it is there it keeps
- * its id, also when it is resized or its bus gets another number. When it goes its id is retired:
- * reserved for the return of the same device to the same slot. A retired id is given to another BAR
- * only when no id is left that was never used, and no reader can still take it for the old one:
- * every attached reader has confirmed a generation in which it is gone, and readers of an earlier
- * instance of the daemon, who are not known, are said to be gone. The one retired longest ago goes
- * first.
+ * A BAR is known by its slot, its function's identity (slot.h: with the serial number of the
+ * device, where there is one) and its register. While it is there it keeps its id, also when it is
+ * resized or its bus gets another number. When it goes its id is retired: reserved for the return
+ * of the same device to the same slot. A retired id is given to another BAR only when no id is left
+ * that was never used, and no reader can still take it for the old one: every attached reader has
+ * confirmed a generation in which it is gone, and readers of an earlier instance of the daemon, who
+ * are not known, are said to be gone. The one retired longest ago goes first.
  *
  * Ids are given unasked to the memory BARs of p2pmem providers, GPUs and accelerators, memory
  * devices, then NVMe, NICs and other storage (p2p_function_is_candidate()), and last to BARs that
@@ -56,12 +56,15 @@ struct p2p_bar_id {
         uint32_t id; /* 1 to 65535 */
         enum p2p_bar_id_state state;
         uint32_t bar_index;
-        struct p2p_slot slot; /* "": not known */
-        struct p2p_identity identity;
-        struct p2p_address address; /* now, or when it was last seen */
-        uint64_t retired_order;     /* greater: retired later; 0: not retired */
+        struct p2p_slot slot;         /* "": not known */
+        struct p2p_identity identity; /* as it is now, with a serial number that could be read once;
+                                         or when it was last seen */
+        struct p2p_address address;   /* now, or when it was last seen */
+        uint64_t retired_order;       /* greater: retired later; 0: not retired */
 
         /* Not kept over a restart. */
+        struct p2p_identity seen; /* the identity when it could last be read: what is certainly
+                                     another device does not have the id, also behind a gap */
         uint32_t function;    /* index into the machine of the last update; P2P_NONE: not in use */
         uint64_t first, last; /* CPU physical addresses, both included; now or last seen */
         uint64_t since;       /* generation in which the id came to mean this BAR (again) */
@@ -75,6 +78,8 @@ struct p2p_bar_registration {
         struct p2p_slot slot;
         struct p2p_identity identity; /* known */
         uint32_t bar_index;
+        bool has_address; /* else an older version of p2pd had it, and it was not seen since */
+        struct p2p_address address; /* now, or when it was last seen */
 };
 
 struct p2p_bar_ids;
@@ -152,6 +157,9 @@ struct p2p_bar_ids_status p2p_bar_ids_status(const struct p2p_bar_ids *ids);
 /* The i-th registration (asserted), by slot and BAR. Holds until the registry changes. */
 const struct p2p_bar_registration *p2p_bar_ids_registration(const struct p2p_bar_ids *ids,
                                                             uint32_t i);
+/* Which one is for this BAR of this slot, of whatever device; P2P_NONE: there is none. O(log n). */
+uint32_t p2p_bar_ids_find_registration(const struct p2p_bar_ids *ids, const struct p2p_slot *slot,
+                                       uint32_t bar_index);
 /* Is this BAR of this device registered. O(log n). */
 bool p2p_bar_ids_is_registered(const struct p2p_bar_ids *ids, const struct p2p_slot *slot,
                                const struct p2p_identity *identity, uint32_t bar_index);

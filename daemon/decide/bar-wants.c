@@ -78,11 +78,12 @@ uint32_t p2p_bar_wants_count_unasked(const struct p2p_machine *m)
         return n;
 }
 
-/* Bit j: BAR j of this function is registered. */
+/* Bit j: BAR j of this function is registered. Where the serial number cannot be read the wish is
+ * honoured: whether the BAR gets the id of the one before is not decided by it. */
 static unsigned registered_bars(const struct p2p_machine *m, uint32_t function,
                                 const struct p2p_bar_registration *registrations, uint32_t n)
 {
-        const struct p2p_identity identity = p2p_function_identity(&m->functions[function]);
+        const struct p2p_identity identity = p2p_function_identity(m, function);
         uint32_t low = 0, high = n;
         struct p2p_slot slot;
         unsigned bars = 0;
@@ -98,7 +99,7 @@ static unsigned registered_bars(const struct p2p_machine *m, uint32_t function,
                         high = middle;
         }
         for (; low < n && strcmp(registrations[low].slot.text, slot.text) == 0; low++)
-                if (p2p_identity_is_same(&registrations[low].identity, &identity))
+                if (p2p_identity_may_be(&registrations[low].identity, &identity))
                         bars |= 1U << registrations[low].bar_index;
         return bars;
 }
@@ -107,7 +108,8 @@ static void add_wants(struct p2p_bar_wants *w, const struct p2p_machine *m, uint
                       unsigned bars)
 {
         const struct p2p_function *f = &m->functions[function];
-        struct p2p_bar_want want = {.function = function, .identity = p2p_function_identity(f)};
+        struct p2p_bar_want want = {.function = function,
+                                    .identity = p2p_function_identity(m, function)};
 
         if (p2p_slot_compute(m, function, &want.slot) != 0)
                 want.slot.text[0] = '\0';

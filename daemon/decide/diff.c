@@ -97,10 +97,19 @@ static bool acs_differs(const struct p2p_function *a, const struct p2p_function 
                fact_differs(a->acs_offset, b->acs_offset);
 }
 
-static bool identity_differs(const struct p2p_function *a, const struct p2p_function *b)
+/* The serial number is the device's: that of a function without one changes with another one's. */
+static bool serial_differs(const struct comparing *c, const struct p2p_function *a,
+                           const struct p2p_function *b)
 {
-        return fact_differs(a->class_code, b->class_code) || fact_differs(a->vendor, b->vendor) ||
-               fact_differs(a->device, b->device) ||
+        return fact_differs(p2p_machine_serial(c->before, (uint32_t)(a - c->before->functions)),
+                            p2p_machine_serial(c->after, (uint32_t)(b - c->after->functions)));
+}
+
+static bool identity_differs(const struct comparing *c, const struct p2p_function *a,
+                             const struct p2p_function *b)
+{
+        return serial_differs(c, a, b) || fact_differs(a->class_code, b->class_code) ||
+               fact_differs(a->vendor, b->vendor) || fact_differs(a->device, b->device) ||
                fact_differs(a->subsystem_vendor, b->subsystem_vendor) ||
                fact_differs(a->subsystem_device, b->subsystem_device) ||
                fact_differs(a->revision, b->revision) ||
@@ -194,7 +203,7 @@ static uint32_t what_differs(const struct comparing *c, const struct p2p_functio
         what |= p2pmem_differs(a, b) ? P2P_CHANGED_P2PMEM : 0;
         what |= names_differ(a, b) ? P2P_CHANGED_NAMES : 0;
         what |= place_differs(c, a, b) ? P2P_CHANGED_PLACE : 0;
-        what |= identity_differs(a, b) ? P2P_CHANGED_IDENTITY : 0;
+        what |= identity_differs(c, a, b) ? P2P_CHANGED_IDENTITY : 0;
         what |= other_differs(a, b) ? P2P_CHANGED_OTHER : 0;
         return what;
 }

@@ -27,7 +27,7 @@ const char *p2p_change_kind_to_string(enum p2p_change_kind kind);
 #define P2P_CHANGED_P2PMEM 0x0040U
 #define P2P_CHANGED_NAMES 0x0080U
 #define P2P_CHANGED_PLACE 0x0100U    /* parent or root bus */
-#define P2P_CHANGED_IDENTITY 0x0200U /* ids, class: another device in the slot */
+#define P2P_CHANGED_IDENTITY 0x0200U /* ids, class, serial: another device there */
 #define P2P_CHANGED_OTHER 0x0400U
 
 /* Name of one bit: "acs", "link", ... NULL for 0 or several bits. */

@@ -90,6 +90,13 @@ static bool was_unbound(const struct p2p_function *before, const struct p2p_func
                is_other_value(before->subsystem_device, after->subsystem_device);
 }
 
+/* Another card of the same kind: the driver was unbound from the one before. */
+static bool has_other_serial(const struct following *f, uint32_t provider)
+{
+        return is_other_value(p2p_machine_serial(f->params->before, provider),
+                              p2p_machine_serial(f->params->after, f->now[provider]));
+}
+
 static int add_entry(struct p2p_kernel_cache *c, struct p2p_address client, uint32_t maps)
 {
         if (c->n_entries == c->size_entries) {
@@ -200,7 +207,8 @@ static int follow_rows(struct following *f)
                 if (f->now[i] == P2P_NONE)
                         continue;
                 is = &after->functions[f->now[i]];
-                if (!may_keep(before, was) || !may_keep(after, is) || was_unbound(was, is))
+                if (!may_keep(before, was) || !may_keep(after, is) || was_unbound(was, is) ||
+                    has_other_serial(f, i))
                         continue;
                 prepare_row(f, i);
                 r = follow_row(f, &row);

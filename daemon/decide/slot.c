@@ -128,10 +128,12 @@ static bool optional_id(struct p2p_fact fact, uint32_t *ret)
         return true;
 }
 
-struct p2p_identity p2p_function_identity(const struct p2p_function *f)
+struct p2p_identity p2p_function_identity(const struct p2p_machine *m, uint32_t function)
 {
+        const struct p2p_function *f = &m->functions[function];
         struct p2p_identity identity = {.is_known = true};
 
+        assert(function < m->n_functions);
         if (!p2p_fact_is_known(f->vendor) || !p2p_fact_is_known(f->device) ||
             !p2p_fact_is_known(f->class_code) ||
             !optional_id(f->subsystem_vendor, &identity.subsystem_vendor) ||
@@ -140,24 +142,57 @@ struct p2p_identity p2p_function_identity(const struct p2p_function *f)
         identity.vendor = (uint32_t)f->vendor.val;
         identity.device = (uint32_t)f->device.val;
         identity.class_code = (uint32_t)f->class_code.val;
+        identity.serial = p2p_machine_serial(m, function);
+        if (p2p_fact_is_unknown(identity.serial))
+                identity.serial = p2p_fact_without(P2P_WHY_NOT_REPORTED);
         return identity;
 }
 
-static bool is_equal(const struct p2p_identity *a, const struct p2p_identity *b)
+static bool is_same_kind(const struct p2p_identity *a, const struct p2p_identity *b)
 {
         return a->vendor == b->vendor && a->device == b->device &&
                a->subsystem_vendor == b->subsystem_vendor &&
                a->subsystem_device == b->subsystem_device && a->class_code == b->class_code;
 }
 
-bool p2p_identity_is_same(const struct p2p_identity *a, const struct p2p_identity *b)
+static bool has_same_serial(const struct p2p_identity *a, const struct p2p_identity *b)
 {
-        return a->is_known && b->is_known && is_equal(a, b);
+        return a->serial.why == b->serial.why && a->serial.val == b->serial.val;
 }
 
 bool p2p_identity_is_other(const struct p2p_identity *a, const struct p2p_identity *b)
 {
-        return a->is_known && b->is_known && !is_equal(a, b);
+        return a->is_known && b->is_known && !p2p_identity_may_be(a, b);
+}
+
+bool p2p_identity_may_be(const struct p2p_identity *a, const struct p2p_identity *b)
+{
+        return a->is_known && b->is_known && is_same_kind(a, b) &&
+               (has_same_serial(a, b) || p2p_fact_is_unknown(a->serial) ||
+                p2p_fact_is_unknown(b->serial));
+}
+
+bool p2p_identity_is_same(const struct p2p_identity *recorded, const struct p2p_identity *now)
+{
+        return recorded->is_known && now->is_known && is_same_kind(recorded, now) &&
+               (has_same_serial(recorded, now) || p2p_fact_is_unknown(recorded->serial));
+}
+
+bool p2p_identity_is_equal(const struct p2p_identity *a, const struct p2p_identity *b)
+{
+        if (!a->is_known || !b->is_known)
+                return a->is_known == b->is_known;
+        return is_same_kind(a, b) && has_same_serial(a, b);
+}
+
+bool p2p_identity_learn(struct p2p_identity *recorded, const struct p2p_identity *now)
+{
+        assert(!p2p_identity_is_other(recorded, now));
+        if (!now->is_known || p2p_identity_is_equal(recorded, now) ||
+            (recorded->is_known && p2p_fact_is_unknown(now->serial)))
+                return false;
+        *recorded = *now;
+        return true;
 }
 
 static char *put_id(char *to, uint32_t id)
@@ -165,6 +200,16 @@ static char *put_id(char *to, uint32_t id)
         if (id != P2P_IDENTITY_ABSENT)
                 return p2p_put_hex(to, id & 0xffffU, 4);
         *to++ = '-';
+        return to;
+}
+
+static char *put_serial(char *to, struct p2p_fact serial)
+{
+        if (p2p_fact_is_known(serial)) {
+                to = p2p_put_hex(to, (uint32_t)(serial.val >> 32), 8);
+                return p2p_put_hex(to, (uint32_t)serial.val, 8);
+        }
+        *to++ = p2p_fact_is_absent(serial) ? '-' : '?';
         return to;
 }
 
@@ -184,6 +229,8 @@ const char *p2p_identity_format(const struct p2p_identity *identity,
         to = put_id(to, identity->subsystem_device);
         *to++ = ':';
         to = p2p_put_hex(to, identity->class_code & 0xffffffU, 6);
+        *to++ = ':';
+        to = put_serial(to, identity->serial);
         *to = '\0';
         return buf;
 }
@@ -197,9 +244,33 @@ static bool take_id(const char **text, uint32_t *ret)
         return true;
 }
 
+static bool take_serial(const char **text, struct p2p_fact *ret)
+{
+        uint32_t high, low;
+
+        switch (**text) {
+        case '-':
+                *ret = p2p_fact_without(P2P_WHY_ABSENT);
+                (*text)++;
+                return true;
+        case '?':
+                *ret = p2p_fact_without(P2P_WHY_NOT_REPORTED);
+                (*text)++;
+                return true;
+        default:
+                if (!p2p_take_hex(text, 8, &high) || !p2p_take_hex(text, 8, &low))
+                        return false;
+                *ret = p2p_fact_known((uint64_t)high << 32 | low);
+                return true;
+        }
+}
+
 int p2p_identity_parse(const char *text, struct p2p_identity *ret)
 {
-        struct p2p_identity identity = {.is_known = true};
+        struct p2p_identity identity = {
+                .is_known = true,
+                .serial = p2p_fact_without(P2P_WHY_NOT_REPORTED),
+        };
 
         if (strcmp(text, "unknown") == 0) {
                 *ret = (struct p2p_identity){.is_known = false};
@@ -209,7 +280,14 @@ int p2p_identity_parse(const char *text, struct p2p_identity *ret)
             !p2p_take_hex(&text, 4, &identity.device) || *text++ != ':' ||
             !take_id(&text, &identity.subsystem_vendor) || *text++ != ':' ||
             !take_id(&text, &identity.subsystem_device) || *text++ != ':' ||
-            !p2p_take_hex(&text, 6, &identity.class_code) || *text != '\0')
+            !p2p_take_hex(&text, 6, &identity.class_code))
+                return -EINVAL;
+        if (*text == ':') {
+                text++;
+                if (!take_serial(&text, &identity.serial))
+                        return -EINVAL;
+        }
+        if (*text != '\0')
                 return -EINVAL;
         *ret = identity;
         return 0;

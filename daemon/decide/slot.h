@@ -4,7 +4,8 @@
 /*
  * Where a function sits and what it is, in terms that survive a restart and a renumbering of buses.
  * The slot names the place; the identity names the kind of device. Both together recognise a device
- * that returns: another one of the very same kind in the same place cannot be told from it.
+ * that returns. Another one of the very same kind in the same place is told from it by its serial
+ * number, if the device has one and it can be read.
  *
  * A slot is written as the kernel takes device paths in its pci= parameters: the address of the
  * function on the root bus, then device and function of each step down:
@@ -55,23 +56,46 @@ struct p2p_identity {
         uint32_t vendor, device;
         uint32_t subsystem_vendor, subsystem_device; /* or P2P_IDENTITY_ABSENT */
         uint32_t class_code;                         /* 24 bits */
+        struct p2p_fact serial; /* of the device; unknown is always NOT_REPORTED here */
 };
 
-/* Not known as soon as one of its facts is not. */
-struct p2p_identity p2p_function_identity(const struct p2p_function *f);
+/* What function (an index into m, asserted) is. Not known as soon as one of its facts is not, the
+ * serial number apart: that it cannot be read neither proves nor refutes anything. */
+struct p2p_identity p2p_function_identity(const struct p2p_machine *m, uint32_t function);
 
-/* Both are known and all is equal: the one may be taken for the other. */
-bool p2p_identity_is_same(const struct p2p_identity *a, const struct p2p_identity *b);
+/*
+ * Three questions, from the weakest to the strictest. A serial number that is there on one side and
+ * known not to exist on the other tells two devices apart as two different ones do.
+ */
 
 /* Both are known and something differs: the one is certainly not the other. */
 bool p2p_identity_is_other(const struct p2p_identity *a, const struct p2p_identity *b);
 
-#define P2P_IDENTITY_STRING_MAX 32U
+/* Both are known and nothing that is known on both sides differs: the one may be the other. For an
+ * unbroken presence, and where a mistake does no harm. */
+bool p2p_identity_may_be(const struct p2p_identity *a, const struct p2p_identity *b);
 
-/* Writes "10de:2330:10de:16c1:030200", "-" for each absent id, and "unknown" for one that is not
- * known. Returns buf. */
+/* Everything that was recorded is there and equal: the one may be taken for the other after an
+ * absence. A serial number that was recorded must be met: one that cannot be read now does not
+ * do. One that was not recorded (it could not be read then) cannot be asked for. */
+bool p2p_identity_is_same(const struct p2p_identity *recorded, const struct p2p_identity *now);
+
+/* Nothing differs, known or not: what stands for the one stands for the other. */
+bool p2p_identity_is_equal(const struct p2p_identity *a, const struct p2p_identity *b);
+
+/* Adds to what was recorded what is known now: for two that were taken for the same (asserted: they
+ * are not certainly different). What was known stays, also while it cannot be read. True if the
+ * record has changed. */
+bool p2p_identity_learn(struct p2p_identity *recorded, const struct p2p_identity *now);
+
+#define P2P_IDENTITY_STRING_MAX 48U
+
+/* Writes "10de:2330:10de:16c1:030200:0011223344556677", "-" for each absent id and an absent serial
+ * number, "?" for one that is not known; and "unknown" for an identity that is not known. Returns
+ * buf. */
 const char *p2p_identity_format(const struct p2p_identity *identity,
                                 char buf[static P2P_IDENTITY_STRING_MAX]);
 
-/* Parses what p2p_identity_format() writes, the whole string. 0 or -EINVAL. */
+/* Parses what p2p_identity_format() writes, the whole string; without the last colon and what is
+ * behind it, as older versions wrote it, the serial number is not known. 0 or -EINVAL. */
 int p2p_identity_parse(const char *text, struct p2p_identity *ret);

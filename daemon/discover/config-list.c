@@ -12,6 +12,7 @@
 #define CAPABILITY_EXPRESS 0x10U
 
 #define EXTENDED_FIRST 0x100U
+#define EXTENDED_SERIAL 0x0003U
 #define EXTENDED_ACS 0x000dU
 #define EXTENDED_ATS 0x000fU
 #define EXTENDED_SRIOV 0x0010U
@@ -36,6 +37,7 @@ static const struct {
         uint16_t id;
         uint16_t n_bytes; /* that are looked into */
 } extended_ids[P2P_EXTENDED_MAX] = {
+        [P2P_EXTENDED_SERIAL] = {EXTENDED_SERIAL, 12},
         [P2P_EXTENDED_ACS] = {EXTENDED_ACS, 8},
         [P2P_EXTENDED_ATS] = {EXTENDED_ATS, 8},
         [P2P_EXTENDED_SRIOV] = {EXTENDED_SRIOV, 64},

@@ -17,6 +17,7 @@ enum p2p_standard {
 };
 
 enum p2p_extended {
+        P2P_EXTENDED_SERIAL,
         P2P_EXTENDED_ACS,
         P2P_EXTENDED_ATS,
         P2P_EXTENDED_SRIOV,

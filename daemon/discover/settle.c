@@ -64,6 +64,7 @@ static void settle_hidden(struct p2pd_scan *s, uint32_t i)
         set_absent(&f->acs_capability);
         set_absent(&f->acs_control);
         set_absent(&f->acs_offset);
+        set_absent(&f->serial);
         set_absent(&f->ats);
         set_absent(&f->pri);
         set_absent(&f->pasid);
@@ -82,7 +83,7 @@ static void settle_vf_size(struct p2p_function *f, const struct p2p_function *pf
             pf->config_bytes > P2P_CONFIG_CONVENTIONAL_BYTES &&
             f->acs_control.why == P2P_WHY_HIDDEN)
                 f->acs_capability = f->acs_control = f->acs_offset = f->config_size_bytes =
-                        p2p_fact_without(P2P_WHY_NOT_CAPTURED);
+                        f->serial = p2p_fact_without(P2P_WHY_NOT_CAPTURED);
 }
 
 /* Which of its PF's VFs it is. */

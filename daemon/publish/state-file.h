@@ -49,6 +49,9 @@ struct p2pd_state_lease {
         char owner[P2PD_STATE_OWNER_SIZE]; /* any bytes, or "" */
         uint32_t uid, pid;
         uint64_t taken_usec, expires_usec; /* CLOCK_REALTIME; expires_usec 0: never */
+        uint64_t deadline_usec; /* the same moment as expires_usec by the CLOCK_BOOTTIME of this
+                                   boot; 0: not known, or never */
+        uint64_t duration_usec; /* from when it was taken or renewed; 0: not known, or never ends */
         struct p2pd_state_device *devices; /* malloc'ed */
         uint32_t n_devices;
 };

@@ -71,12 +71,15 @@ static void put_id(struct writer *w, const struct p2p_bar_id *record)
 
 static void put_registration(struct writer *w, const struct p2p_bar_registration *r)
 {
+        char address[P2P_ADDRESS_STRING_MAX];
         char identity[P2P_IDENTITY_STRING_MAX];
 
         (void)fputs("registration ", w->out);
         p2pd_state_put_text(w->out, r->slot.text);
         (void)fprintf(w->out, " %" PRIu32 " %s", r->bar_index,
                       p2p_identity_format(&r->identity, identity));
+        if (r->has_address)
+                (void)fprintf(w->out, " %s", p2p_address_format(r->address, address));
         end_line(w);
 }
 
@@ -88,9 +91,11 @@ static void put_lease(struct writer *w, const struct p2pd_state_lease *lease)
         p2pd_state_put_text(w->out, lease->name);
         (void)fputc(' ', w->out);
         p2pd_state_put_text(w->out, lease->owner);
-        (void)fprintf(w->out, " %" PRIu32 " %" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu32,
+        (void)fprintf(w->out,
+                      " %" PRIu32 " %" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+                      " %" PRIu32,
                       lease->uid, lease->pid, lease->taken_usec, lease->expires_usec,
-                      lease->n_devices);
+                      lease->deadline_usec, lease->duration_usec, lease->n_devices);
         end_line(w);
         for (uint32_t i = 0; i < lease->n_devices; i++) {
                 const struct p2pd_state_device *d = &lease->devices[i];

@@ -136,7 +136,8 @@ static bool parse_header(struct parser *p, const char *text, size_t n)
         struct p2pd_state_line line;
         uint64_t version, width;
 
-        if (!open_header(text, n, &line, &version) || version != P2PD_STATE_VERSION ||
+        if (!open_header(text, n, &line, &version) || version == 0 ||
+            version > P2PD_STATE_VERSION ||
             !p2pd_state_take_text(&line, p->s.boot_id, sizeof(p->s.boot_id)) ||
             !p2pd_state_take_number(&line, P2P_BAR_IDS_WIDTH_MAX, &width) ||
             !p2pd_state_take_number(&line, UINT64_MAX, &p->s.last_lease) ||
@@ -222,14 +223,20 @@ static int take_id(struct parser *p, struct p2pd_state_line *line)
 
 static int take_registration(struct parser *p, struct p2pd_state_line *line)
 {
-        struct p2p_bar_registration record;
+        struct p2p_bar_registration record = {.has_address = false};
         uint64_t bar_index;
         void *grown;
 
         if (!take_slot(line, &record.slot) || record.slot.text[0] == '\0' ||
             !p2pd_state_take_number(line, P2P_BARS_MAX - 1, &bar_index) ||
-            !take_identity(line, &record.identity) || !record.identity.is_known ||
-            !p2pd_state_line_is_done(line) || p->s.n_registrations == P2P_BAR_IDS_REGISTRATIONS_MAX)
+            !take_identity(line, &record.identity) || !record.identity.is_known)
+                return 0;
+        if (!p2pd_state_line_is_done(line)) {
+                if (!take_address(line, &record.address))
+                        return 0;
+                record.has_address = true;
+        }
+        if (!p2pd_state_line_is_done(line) || p->s.n_registrations == P2P_BAR_IDS_REGISTRATIONS_MAX)
                 return 0;
         record.bar_index = (uint32_t)bar_index;
         grown = grow(p->s.registrations, p->s.n_registrations, sizeof(record));
@@ -270,6 +277,29 @@ static bool is_name(const char *text)
         return true;
 }
 
+/* When it ends, and how many devices it has. */
+static bool take_term(struct p2pd_state_line *line, struct p2pd_state_lease *record,
+                      uint64_t *ret_n_devices)
+{
+        uint64_t number;
+
+        if (!p2pd_state_take_number(line, UINT64_MAX, &record->taken_usec) ||
+            !p2pd_state_take_number(line, UINT64_MAX, &record->expires_usec) ||
+            !p2pd_state_take_number(line, UINT64_MAX, &number))
+                return false;
+        if (!p2pd_state_line_is_done(line)) {
+                record->deadline_usec = number;
+                if (!p2pd_state_take_number(line, UINT64_MAX, &record->duration_usec) ||
+                    !p2pd_state_take_number(line, UINT64_MAX, &number))
+                        return false;
+        } else if (record->expires_usec > record->taken_usec) {
+                record->duration_usec = record->expires_usec - record->taken_usec;
+        }
+        *ret_n_devices = number;
+        return number > 0 && number <= P2PD_STATE_LEASE_DEVICES_MAX &&
+               p2pd_state_line_is_done(line);
+}
+
 static int take_lease(struct parser *p, struct p2pd_state_line *line)
 {
         struct p2pd_state_lease record = {0};
@@ -282,10 +312,7 @@ static int take_lease(struct parser *p, struct p2pd_state_line *line)
             !p2pd_state_take_text(line, record.owner, sizeof(record.owner)) ||
             !p2pd_state_take_number(line, UINT32_MAX, &uid) ||
             !p2pd_state_take_number(line, UINT32_MAX, &pid) ||
-            !p2pd_state_take_number(line, UINT64_MAX, &record.taken_usec) ||
-            !p2pd_state_take_number(line, UINT64_MAX, &record.expires_usec) ||
-            !p2pd_state_take_number(line, P2PD_STATE_LEASE_DEVICES_MAX, &n_devices) ||
-            n_devices == 0 || !p2pd_state_line_is_done(line))
+            !take_term(line, &record, &n_devices))
                 return 0;
         finish_lease(p);
         if (p->s.n_leases == P2PD_STATE_LEASES_MAX ||

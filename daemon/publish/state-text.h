@@ -12,9 +12,10 @@
  *       where they are, so that a newer file can be told from a damaged one.
  *   id ID in-use|retired|lost RETIRED-ORDER SLOT ADDRESS BAR IDENTITY
  *       SLOT is empty if it is not known. Of a lost id the rest means nothing.
- *   registration SLOT BAR IDENTITY
- *   lease NUMBER NAME OWNER UID PID TAKEN-USEC EXPIRES-USEC DEVICES
- *       Its devices follow:
+ *   registration SLOT BAR IDENTITY ADDRESS
+ *       The last word may be missing: it was not seen since a version wrote it that had none.
+ *   lease NUMBER NAME OWNER UID PID TAKEN-USEC EXPIRES-USEC DEADLINE-USEC DURATION-USEC DEVICES
+ *       The deadline counts in the boot that the first line names. Its devices follow:
  *   device LEASE-NUMBER SLOT IDENTITY ADDRESS
  *   end LINES CHECKSUM
  *       The last line: how many lines are before it, and the checksum of all their bytes.
@@ -24,7 +25,10 @@
 
 #include "publish/state-file.h"
 
-#define P2PD_STATE_VERSION 1U
+/* 1: identities without a serial number, registrations without an address, and leases without
+ * DEADLINE-USEC and DURATION-USEC. Such records are read as well, whatever the first line says: the
+ * words tell. */
+#define P2PD_STATE_VERSION 2U
 
 /* The text of a state, malloc'ed, with its size. 0; -EFBIG: it passes a limit of state-file.h; or
  * -ENOMEM. */

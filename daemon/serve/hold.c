@@ -52,7 +52,6 @@ int p2pd_hold_begin(struct p2pd_server *s, struct p2pd_connection *c, const stru
                     const uint32_t *functions, uint32_t n, struct p2pd_lease_obstacle *ret)
 {
         struct p2pd_lease_use *use = p2pd_connection_lease_use(c);
-        const uint64_t now = p2pd_server_now_usec();
         const struct p2pd_lease_request request = {
                 .machine = s->snapshot->machine,
                 .functions = functions,
@@ -62,8 +61,8 @@ int p2pd_hold_begin(struct p2pd_server *s, struct p2pd_connection *c, const stru
                 .uid = p2pd_connection_uid(c),
                 .pid = (uint32_t)use->pid,
                 .connection = use->connection,
-                .now_usec = now,
-                .expires_usec = hold->seconds ? now + hold->seconds * 1000000U : 0,
+                .now = p2pd_server_lease_time(s),
+                .duration_usec = hold->seconds * 1000000U,
         };
         int r;
 

@@ -2,6 +2,7 @@
 /* ListFunctions, ListBars */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "serve/call.h"
 #include "serve/methods.h"
@@ -13,6 +14,8 @@ struct list_stream {
         uint32_t *functions;
         uint64_t *leases; /* for each of them the number of its lease, or 0; NULL: there is none */
         uint32_t n, next;
+        struct p2pd_absent_bar *absent; /* to be listed behind the BARs of functions */
+        uint32_t n_absent, next_absent;
         bool begun;
 };
 
@@ -22,6 +25,7 @@ static void list_free(struct p2pd_stream *stream)
 
         free(list->functions);
         free(list->leases);
+        free(list->absent);
         free(list);
 }
 
@@ -82,15 +86,52 @@ static void write_bar_records(struct p2pd_writer *w, const struct p2pd_snapshot 
         }
 }
 
+static void write_absent_bar(struct p2pd_writer *w, const struct p2pd_absent_bar *bar)
+{
+        p2pd_write_open_object(w);
+        p2pd_write_string_field(w, "slot", bar->slot.text);
+        if (bar->has_address)
+                p2pd_write_address_field(w, "function", bar->address);
+        p2pd_write_uint_field(w, "bar_index", bar->bar_index);
+        if (bar->id != 0)
+                p2pd_write_uint_field(w, "id", bar->id);
+        p2pd_write_close_object(w);
+}
+
 static int produce_bars(struct p2pd_stream *stream, struct p2pd_writer *w)
 {
         struct list_stream *list = (struct list_stream *)stream;
 
         begin_list(list, w, "bars");
-        if (list->next == list->n)
+        if (list->next < list->n) {
+                write_bar_records(w, stream->snapshot, list->functions[list->next++]);
+                return P2PD_STREAM_MORE;
+        }
+        if (list->next_absent == 0) {
+                p2pd_write_close_array(w);
+                p2pd_write_key(w, "absent");
+                p2pd_write_open_array(w);
+        }
+        if (list->next_absent == list->n_absent)
                 return end_list(w);
-        write_bar_records(w, stream->snapshot, list->functions[list->next++]);
+        write_absent_bar(w, &list->absent[list->next_absent++]);
         return P2PD_STREAM_MORE;
+}
+
+/* As they are now. */
+static int note_absent(struct p2pd_call *call, struct list_stream *list)
+{
+        const struct p2pd_absent_bars *absent = call->server->status->absent_bars;
+
+        if (!absent || absent->n == 0)
+                return 0;
+        list->absent = calloc(absent->n, sizeof(*list->absent));
+        if (!list->absent)
+                return -ENOMEM;
+        memcpy(list->absent, absent->bars, absent->n * sizeof(*list->absent));
+        list->n_absent = absent->n;
+        list->stream.bytes += absent->n * sizeof(*list->absent);
+        return 0;
 }
 
 /* Leases come and go while a list is sent: it tells them as they are now. */
@@ -115,7 +156,9 @@ static int note_leases(struct p2pd_call *call, struct list_stream *list)
         return 0;
 }
 
-static int list(struct p2pd_call *call, bool with_leases,
+/* note: adds what the list has beside functions; not_of_named: unless functions were named. */
+static int list(struct p2pd_call *call,
+                int (*note)(struct p2pd_call *call, struct list_stream *list), bool not_of_named,
                 int (*produce)(struct p2pd_stream *stream, struct p2pd_writer *w))
 {
         static const struct p2pd_parameter parameters[] = {
@@ -137,7 +180,7 @@ static int list(struct p2pd_call *call, bool with_leases,
                 return r;
         }
         list->stream.bytes = sizeof(*list) + list->n * sizeof(*list->functions);
-        r = with_leases ? note_leases(call, list) : 0;
+        r = argument.present && not_of_named ? 0 : note(call, list);
         if (r < 0) {
                 list_free(&list->stream);
                 return r;
@@ -148,10 +191,10 @@ static int list(struct p2pd_call *call, bool with_leases,
 
 int p2pd_method_list_functions(struct p2pd_call *call)
 {
-        return list(call, true, produce_functions);
+        return list(call, note_leases, false, produce_functions);
 }
 
 int p2pd_method_list_bars(struct p2pd_call *call)
 {
-        return list(call, false, produce_bars);
+        return list(call, note_absent, true, produce_bars);
 }

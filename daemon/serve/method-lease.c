@@ -66,7 +66,7 @@ void p2pd_reply_lease(struct p2pd_server *s, struct p2pd_writer *w, struct p2pd_
                 p2pd_write_uint_field(w, "generation", s->snapshot->generation);
         }
         p2pd_write_key(w, "lease");
-        p2pd_write_lease(w, lease, s->snapshot->machine);
+        p2pd_write_lease(w, lease, s->snapshot->machine, p2pd_server_lease_time(s));
         p2pd_reply_end(w, false);
 }
 
@@ -146,7 +146,8 @@ int p2pd_method_renew_lease(struct p2pd_call *call)
         struct p2pd_lease_use *use = p2pd_connection_lease_use(call->connection);
         struct p2pd_argument arguments[2];
         const struct p2pd_lease *lease;
-        uint64_t expires_usec = 0;
+        struct p2pd_lease_term term;
+        uint64_t duration_usec = 0;
         int r;
 
         r = p2pd_call_parameters(call, parameters, 2, arguments);
@@ -156,12 +157,13 @@ int p2pd_method_renew_lease(struct p2pd_call *call)
                 if (arguments[1].number < 1 || arguments[1].number > P2PD_HOLD_SECONDS_MAX)
                         return p2pd_refuse_text(call, P2PD_REFUSED_INVALID_PARAMETER,
                                                 p2pd_text("seconds"));
-                expires_usec = p2pd_server_now_usec() + (uint64_t)arguments[1].number * 1000000U;
+                duration_usec = (uint64_t)arguments[1].number * 1000000U;
         }
         r = find_lease(call, arguments[0].text, use->uid, &lease);
         if (r != 0)
                 return r;
-        r = p2pd_lease_keeper_renew(call->server->leases, lease, expires_usec, &use->operation);
+        term = p2pd_lease_term_of(p2pd_server_lease_time(call->server), duration_usec);
+        r = p2pd_lease_keeper_renew(call->server->leases, lease, term, &use->operation);
         return wait_for_lease(call, r);
 }
 
@@ -238,7 +240,7 @@ static int produce_leases(struct p2pd_stream *stream, struct p2pd_writer *w)
         }
         x->after = lease->number;
         if (p2pd_lease_keeper_is_shown(s->leases, lease))
-                p2pd_write_lease(w, lease, s->snapshot->machine);
+                p2pd_write_lease(w, lease, s->snapshot->machine, p2pd_server_lease_time(s));
         return P2PD_STREAM_MORE;
 }
 

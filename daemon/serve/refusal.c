@@ -73,7 +73,9 @@ static const struct p2pd_refusal refusals[P2PD_REFUSED_MAX] = {
         [P2PD_REFUSED_BAR_NOT_REGISTERED] =
                 {
                         "io.p2pd.BarNotRegistered",
-                        {{P2PD_REFUSAL_TEXT, "function"}, {P2PD_REFUSAL_INT, "bar_index"}},
+                        {{P2PD_REFUSAL_OPTIONAL_TEXT, "function"},
+                         {P2PD_REFUSAL_OPTIONAL_INT, "bar_index"},
+                         {P2PD_REFUSAL_OPTIONAL_INT, "id"}},
                 },
         [P2PD_REFUSED_IDS_EXHAUSTED] =
                 {

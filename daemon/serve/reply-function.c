@@ -72,9 +72,10 @@ static void write_bar_unknowns(struct p2pd_writer *w, const struct p2p_function 
         }
 }
 
-static void write_unknowns(struct p2pd_writer *w, const struct p2p_machine *m,
-                           const struct p2p_function *f)
+static void write_unknowns(struct p2pd_writer *w, const struct p2p_machine *m, uint32_t function)
 {
+        const struct p2p_function *f = &m->functions[function];
+
         p2pd_write_key(w, "unknowns");
         p2pd_write_open_array(w);
         p2pd_write_unknown(w, "parent", f->parent_why);
@@ -84,6 +85,7 @@ static void write_unknowns(struct p2pd_writer *w, const struct p2p_machine *m,
 
                 p2pd_write_unknown(w, facts[i].name, p2pd_fit_int(*fact).why);
         }
+        p2pd_write_unknown(w, "serial", p2p_machine_serial(m, function).why);
         /* A type that the specification does not know has no name to show. */
         if (p2p_fact_is_known(f->port_type) && !p2pd_port_type_name(f->port_type))
                 p2pd_write_unknown(w, "port_type", P2P_WHY_MALFORMED);
@@ -95,8 +97,10 @@ static void write_unknowns(struct p2pd_writer *w, const struct p2p_machine *m,
         p2pd_write_close_array(w);
 }
 
-static void write_identity(struct p2pd_writer *w, const struct p2p_function *f)
+static void write_identity(struct p2pd_writer *w, const struct p2p_machine *m, uint32_t function)
 {
+        const struct p2p_function *f = &m->functions[function];
+
         p2pd_write_address_field(w, "address", f->address);
         p2pd_write_string_field(w, "kind", p2p_kind_to_string(p2p_function_kind(f)));
         p2pd_write_bool_field(w, "endpoint", p2p_function_is_endpoint(f));
@@ -109,6 +113,7 @@ static void write_identity(struct p2pd_writer *w, const struct p2p_function *f)
         p2pd_write_hex_fact(w, "subsystem_vendor", f->subsystem_vendor, 4);
         p2pd_write_hex_fact(w, "subsystem_device", f->subsystem_device, 4);
         p2pd_write_hex_fact(w, "revision", f->revision, 2);
+        p2pd_write_hex_fact(w, "serial", p2p_machine_serial(m, function), 16);
 }
 
 static void write_place(struct p2pd_writer *w, const struct p2p_machine *m,
@@ -184,13 +189,13 @@ void p2pd_write_function(struct p2pd_writer *w, const struct p2p_machine *m, uin
         const struct p2p_function *f = &m->functions[function];
 
         p2pd_write_open_object(w);
-        write_identity(w, f);
+        write_identity(w, m, function);
         write_place(w, m, f);
         write_registers(w, f);
         write_platform(w, m, f);
         if (leased_by != 0)
                 p2pd_write_uint_field(w, "leased_by", leased_by);
         write_bars(w, f);
-        write_unknowns(w, m, f);
+        write_unknowns(w, m, function);
         p2pd_write_close_object(w);
 }

@@ -29,8 +29,10 @@ static void write_device(struct p2pd_writer *w, const struct p2pd_lease_device *
 }
 
 void p2pd_write_lease(struct p2pd_writer *w, const struct p2pd_lease *lease,
-                      const struct p2p_machine *m)
+                      const struct p2p_machine *m, struct p2pd_lease_time now)
 {
+        const uint64_t expires_usec = p2pd_lease_term_expires(lease->term, now);
+
         p2pd_write_open_object(w);
         p2pd_write_uint_field(w, "number", lease->number);
         p2pd_write_optional_string_field(w, "name", lease->name[0] ? lease->name : NULL);
@@ -39,8 +41,8 @@ void p2pd_write_lease(struct p2pd_writer *w, const struct p2pd_lease *lease,
         p2pd_write_uint_field(w, "pid", lease->pid);
         p2pd_write_bool_field(w, "connection_tied", lease->connection != 0);
         p2pd_write_uint_field(w, "taken_usec", lease->taken_usec);
-        if (lease->expires_usec != 0)
-                p2pd_write_uint_field(w, "expires_usec", lease->expires_usec);
+        if (expires_usec != 0)
+                p2pd_write_uint_field(w, "expires_usec", expires_usec);
         p2pd_write_key(w, "devices");
         p2pd_write_open_array(w);
         for (uint32_t i = 0; i < lease->n_devices; i++)
@@ -49,8 +51,7 @@ void p2pd_write_lease(struct p2pd_writer *w, const struct p2pd_lease *lease,
         p2pd_write_close_object(w);
 }
 
-int p2pd_notice_new_lease(const struct p2pd_snapshot *snapshot, enum p2pd_lease_event_kind kind,
-                          const struct p2pd_lease *lease, const struct p2pd_lease_device *device,
+int p2pd_notice_new_lease(const struct p2pd_snapshot *snapshot, const struct p2pd_lease_news *news,
                           struct p2pd_notice **ret)
 {
         struct p2pd_notice *n = calloc(1, sizeof(*n));
@@ -65,11 +66,11 @@ int p2pd_notice_new_lease(const struct p2pd_snapshot *snapshot, enum p2pd_lease_
         p2pd_write_key(&w, "leases");
         p2pd_write_open_array(&w);
         p2pd_write_close_array(&w);
-        p2pd_write_string_field(&w, "event", p2pd_lease_event_to_string(kind));
+        p2pd_write_string_field(&w, "event", p2pd_lease_event_to_string(news->kind));
         p2pd_write_key(&w, "lease");
-        p2pd_write_lease(&w, lease, snapshot->machine);
-        if (device)
-                p2pd_write_address_field(&w, "function", device->address);
+        p2pd_write_lease(&w, news->lease, snapshot->machine, news->now);
+        if (news->device)
+                p2pd_write_address_field(&w, "function", news->device->address);
         p2pd_reply_end(&w, true);
         if (w.failed) {
                 p2pd_notice_unref(n);

@@ -69,6 +69,6 @@ struct p2p_verdict p2pd_verdict_of(const struct p2p_decision *decision);
 void p2pd_write_change(struct p2pd_writer *w, const struct p2p_change *change);
 void p2pd_write_flip(struct p2pd_writer *w, const struct p2p_flip *flip);
 
-/* Lease. m: the machine that its table has followed. */
+/* Lease, as of now. m: the machine that its table has followed. */
 void p2pd_write_lease(struct p2pd_writer *w, const struct p2pd_lease *lease,
-                      const struct p2p_machine *m);
+                      const struct p2p_machine *m, struct p2pd_lease_time now);

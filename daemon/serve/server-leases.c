@@ -10,17 +10,35 @@
 #include "serve/notice.h"
 #include "serve/server-private.h"
 
-/* The clock that leases go by can be set: look at it again after so long at the latest. */
+/* Neither does the timer see a suspended machine, nor that the wall clock was set, which changes
+ * what the state file ought to say: look again after so long at the latest. */
 #define EXPIRY_USEC_MAX 30000000U
+/* Less than this, between two looks at the clocks, is no step of the wall clock: it is slewed, or
+ * the two were not read in the same moment. What was answered once is answered again. */
+#define CLOCK_JITTER_USEC 10000
 /* After the machine could not be followed for want of memory. */
 #define RETRY_USEC 1000000U
 
-uint64_t p2pd_server_now_usec(void)
+static uint64_t clock_usec(clockid_t clock)
 {
         struct timespec now;
 
-        (void)clock_gettime(CLOCK_REALTIME, &now);
+        (void)clock_gettime(clock, &now);
         return (uint64_t)now.tv_sec * 1000000U + (uint64_t)now.tv_nsec / 1000U;
+}
+
+struct p2pd_lease_time p2pd_server_lease_time(struct p2pd_server *s)
+{
+        const uint64_t boot_usec = clock_usec(CLOCK_BOOTTIME);
+        const int64_t offset = (int64_t)(clock_usec(CLOCK_REALTIME) - boot_usec);
+
+        if (offset - s->clock_offset > CLOCK_JITTER_USEC ||
+            s->clock_offset - offset > CLOCK_JITTER_USEC)
+                s->clock_offset = offset;
+        return (struct p2pd_lease_time){
+                .boot_usec = boot_usec,
+                .wall_usec = boot_usec + (uint64_t)s->clock_offset,
+        };
 }
 
 static void arm(struct p2pd_server *s, uint64_t usec)
@@ -45,6 +63,7 @@ static void on_event(enum p2pd_lease_event_kind kind, const struct p2pd_lease *l
                      const struct p2pd_lease_device *device, void *userdata)
 {
         struct p2pd_server *s = userdata;
+        const struct p2pd_lease_news news = {kind, lease, device, p2pd_server_lease_time(s)};
         struct p2pd_notice *notice = NULL;
         struct p2pd_connection *c, *next;
 
@@ -54,7 +73,7 @@ static void on_event(enum p2pd_lease_event_kind kind, const struct p2pd_lease *l
                 next = p2pd_connection_next(c);
                 if (!is_watcher(c, lease->number))
                         continue;
-                if (!notice && p2pd_notice_new_lease(s->snapshot, kind, lease, device, &notice) < 0)
+                if (!notice && p2pd_notice_new_lease(s->snapshot, &news, &notice) < 0)
                         p2pd_connection_close(c);
                 else
                         p2pd_connection_notify(c, notice);
@@ -65,11 +84,12 @@ static void on_event(enum p2pd_lease_event_kind kind, const struct p2pd_lease *l
 /* Ends what has expired, and sets the timer for the next. */
 static void expire(struct p2pd_server *s)
 {
-        const uint64_t now = p2pd_server_now_usec();
+        const struct p2pd_lease_time now = p2pd_server_lease_time(s);
         const uint64_t next = p2pd_lease_keeper_expire(s->leases, now);
+        const uint64_t left = next - now.boot_usec;
 
         if (next != 0)
-                arm(s, next - now < EXPIRY_USEC_MAX ? next - now : EXPIRY_USEC_MAX);
+                arm(s, left < EXPIRY_USEC_MAX ? left : EXPIRY_USEC_MAX);
         if (p2pd_lease_keeper_is_dirty(s->leases))
                 p2pd_server_note_leases(s);
 }

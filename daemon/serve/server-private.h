@@ -69,7 +69,8 @@ struct p2pd_server {
         bool leases_followed; /* the keeper has followed the current snapshot's machine */
         bool leases_changed;  /* operations to be answered, or something to be saved */
         struct event *lease_event_timer; /* the next one expires */
-        uint64_t last_connection;        /* number of the last one */
+        int64_t clock_offset;     /* from CLOCK_BOOTTIME to CLOCK_REALTIME, in microseconds */
+        uint64_t last_connection; /* number of the last one */
 
         struct p2pd_connection_list connections;
         uint32_t n_connections;
@@ -118,9 +119,6 @@ void p2pd_server_leases_deinit(struct p2pd_server *s);
 /* To be called before anything is asked of the keeper: ends what has expired, and sees to it that
  * it has followed the current machine. 0, or -ENOMEM: it has not. */
 int p2pd_server_leases_ready(struct p2pd_server *s);
-
-/* The clock that leases go by. */
-uint64_t p2pd_server_now_usec(void);
 
 /* The current machine is another one. */
 void p2pd_server_leases_follow(struct p2pd_server *s);

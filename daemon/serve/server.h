@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "absent-bars.h"
 #include "decide/diff.h"
 #include "leases.h"
 #include "publish/state-file.h"
@@ -35,7 +36,8 @@ struct p2pd_status {
 
         unsigned id_bits; /* 0: there are no BAR ids */
         uint32_t n_ids_used, n_ids_retired, n_ids_lost, n_bars_without_id;
-        const char *table_error; /* or NULL; readers have to ask then */
+        const struct p2pd_absent_bars *absent_bars; /* as they are now; or NULL: none */
+        const char *table_error;                    /* or NULL; readers have to ask then */
         const char *state_path;  /* of the state directory; NULL: ids live in memory */
         const char *state_error; /* or NULL; new BAR ids are not shown then, nor leases given */
         const char *state_warnings[P2PD_STATE_REPORTS_MAX]; /* what was lost; ends with NULL if
@@ -53,10 +55,11 @@ struct p2pd_table_offer {
 
 /* A BAR that a client wants to be registered, or not any more. */
 struct p2pd_bar_wish {
-        uint64_t number; /* counts up from 1 */
-        struct p2p_address function;
-        uint8_t bar_index; /* of a memory BAR when the wish was made */
-        bool registered;   /* what is wanted */
+        uint64_t number;             /* counts up from 1 */
+        struct p2p_address function; /* or, of one that is not there, its slot */
+        struct p2p_slot absent_slot; /* "": the function is there */
+        uint8_t bar_index;           /* to be registered: of a memory BAR when the wish was made */
+        bool registered;             /* what is wanted */
         /* Of a wish carried out: 0; P2P_BAR_IDS_E_..., nothing was done; -ENOMEM, likewise; or
          * another negative errno, it was done and could not be written down. */
         int result;
@@ -155,6 +158,10 @@ void p2pd_server_wishes_done(struct p2pd_server *s, const struct p2pd_bar_wish *
 
 /* The keeper of leases, in memory until it is told otherwise. Stays the server's. */
 struct p2pd_lease_keeper *p2pd_server_leases(struct p2pd_server *s);
+
+/* The moment, by the clocks that leases go by. The wall clock follows what is less than a step with
+ * delay, so that the same lease is answered with the same time. */
+struct p2pd_lease_time p2pd_server_lease_time(struct p2pd_server *s);
 
 /* A save of the keeper's has ended, it knows how: answers those who waited for it. */
 void p2pd_server_leases_saved(struct p2pd_server *s);

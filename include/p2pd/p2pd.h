@@ -420,11 +420,16 @@ int p2pd_client_register_bar(struct p2pd_client *client, const char *function,
                              unsigned int bar_index, int timeout_msec, uint32_t *ret_id);
 
 /*
- * Undoes it. ret_id (may be NULL): the id that the BAR keeps because its function is of a kind that
- * has them unasked, or 0. -ENOENT: it was not registered. Otherwise likewise. Since 0.1.0.
+ * Undoes it, also for a device that is not there: function is then the address at which it was seen
+ * last, or its slot. ret_id (may be NULL): the id that the BAR keeps because its function is of a
+ * kind that has them unasked, or 0. -ENOENT: it was not registered. Otherwise likewise. Since
+ * 0.1.0.
  */
 int p2pd_client_unregister_bar(struct p2pd_client *client, const char *function,
                                unsigned int bar_index, int timeout_msec, uint32_t *ret_id);
+/* The same for the BAR that has this id, or had it when its device was there. Since 0.1.0. */
+int p2pd_client_unregister_bar_id(struct p2pd_client *client, uint32_t id, int timeout_msec,
+                                  uint32_t *ret_id);
 
 /*
  * ---- Placement ----

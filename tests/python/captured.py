@@ -217,3 +217,18 @@ def remove_function(top, address):
     """Unplugs a function, with what hangs below it."""
     shutil.rmtree(path_of(top, address))
     os.unlink(f'{top}/sys/bus/pci/devices/{address}')
+
+
+def set_serial(top, address, serial, at=space.SERIAL_AT):
+    """Gives a function's captured config file a Device Serial Number capability, or another number."""
+    with open(path_of(top, address, 'config'), 'r+b') as file:
+        config = bytearray(file.read())
+        where = 0x100
+        while where != at:
+            header = struct.unpack_from('<I', config, where)[0]
+            if header >> 20 == 0:
+                struct.pack_into('<I', config, where, header | at << 20)
+            where = struct.unpack_from('<I', config, where)[0] >> 20
+        struct.pack_into('<IQ', config, at, 0x0003 | 1 << 16, serial)
+        file.seek(0)
+        file.write(config)

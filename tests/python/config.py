@@ -6,7 +6,7 @@ import struct
 import machine as pci
 
 PM_AT, PCIE_AT, SSVID_AT = 0x40, 0x60, 0xb0
-AER_AT, ACS_AT, SRIOV_AT, ATS_AT, REBAR_AT = 0x100, 0x148, 0x160, 0x1a0, 0x1b0
+AER_AT, ACS_AT, SRIOV_AT, ATS_AT, REBAR_AT, SERIAL_AT = 0x100, 0x148, 0x160, 0x1a0, 0x1b0, 0x200
 SPEED_CODES = {2.5: 1, 5.0: 2, 8.0: 3, 16.0: 4, 32.0: 5, 64.0: 6}
 
 

@@ -24,6 +24,11 @@ struct builder machine_of(const struct layout *layout)
                 (void)snprintf(address, sizeof(address), "%02x:00.0", layout->first_bus + i);
                 device = builder_endpoint(&b, address, port);
                 ids(&b, device, 0x10de, devices[layout->kinds[i]]);
+                if (layout->serials[i] != 0)
+                        builder_edit(&b, device)->serial =
+                                layout->serials[i] == SERIAL_HIDDEN
+                                        ? p2p_fact_without(P2P_WHY_NO_PRIVILEGE)
+                                        : p2p_fact_known(layout->serials[i]);
                 for (unsigned vf = 1; vf <= 2 && layout->kinds[i] == NIC; vf++) {
                         (void)snprintf(address, sizeof(address), "%02x:00.%u",
                                        layout->first_bus + i, vf);
@@ -73,6 +78,11 @@ struct p2pd_leases *table_new(const struct builder *b)
         return l;
 }
 
+struct p2pd_lease_time time_at(uint64_t boot_usec, uint64_t ahead_usec)
+{
+        return (struct p2pd_lease_time){boot_usec, boot_usec + ahead_usec};
+}
+
 struct p2pd_lease_request request_of(const struct builder *b, const char *name,
                                      const uint32_t *functions, uint32_t n)
 {
@@ -85,7 +95,7 @@ struct p2pd_lease_request request_of(const struct builder *b, const char *name,
                 .uid = 1000,
                 .pid = 77,
                 .connection = 5,
-                .now_usec = 1000,
+                .now = time_at(BOOT_NOW, WALL_AHEAD),
         };
 }
 
@@ -103,6 +113,6 @@ struct p2pd_state_lease exported(const struct p2pd_lease *lease)
 {
         struct p2pd_state_lease state;
 
-        assert_int_equal(p2pd_lease_export(lease, &state), 0);
+        assert_int_equal(p2pd_lease_export(lease, time_at(BOOT_NOW, WALL_AHEAD), &state), 0);
         return state;
 }

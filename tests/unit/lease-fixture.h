@@ -13,8 +13,11 @@
 
 enum kind { EMPTY, GPU, OTHER_GPU, NIC, UNREADABLE, N_KINDS };
 
+#define SERIAL_HIDDEN UINT64_MAX
+
 struct layout {
         enum kind kinds[N_SLOTS];
+        uint64_t serials[N_SLOTS]; /* 0: the device has none; SERIAL_HIDDEN: it cannot be read */
         unsigned first_bus;
 };
 
@@ -41,12 +44,19 @@ void tell(enum p2pd_lease_event_kind kind, const struct p2pd_lease *lease,
 /* With the default limits; it has followed the machine. */
 struct p2pd_leases *table_new(const struct builder *b);
 
-/* By uid 1000, pid 77, over connection 5, at time 1000, without an end. */
+/* The moment of request_of(): the wall clock is that much ahead. */
+#define BOOT_NOW UINT64_C(1000)
+#define WALL_AHEAD UINT64_C(50000000)
+
+/* The moment at which it is boot_usec, the wall clock being that much ahead. */
+struct p2pd_lease_time time_at(uint64_t boot_usec, uint64_t ahead_usec);
+
+/* By uid 1000, pid 77, over connection 5, without an end. */
 struct p2pd_lease_request request_of(const struct builder *b, const char *name,
                                      const uint32_t *functions, uint32_t n);
 
 bool is_held(const struct p2pd_leases *l, const struct builder *b, uint64_t except,
              uint32_t function);
 
-/* The caller frees the devices. */
+/* Written at BOOT_NOW. The caller frees the devices. */
 struct p2pd_state_lease exported(const struct p2pd_lease *lease);

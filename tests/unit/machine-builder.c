@@ -69,6 +69,7 @@ uint32_t builder_function(struct builder *b, const char *address, uint32_t paren
         f->vendor = p2p_fact_known(0x1b36);
         f->device = p2p_fact_known(0x0010);
         f->subsystem_vendor = f->subsystem_device = f->revision = p2p_fact_known(0);
+        f->serial = absent;
         f->header_type = p2p_fact_known(class_code >> 8 == 0x0604);
         f->port_type = p2p_fact_known(type);
         f->driver_why = P2P_WHY_ABSENT;
@@ -76,6 +77,7 @@ uint32_t builder_function(struct builder *b, const char *address, uint32_t paren
         f->config_size_bytes = p2p_fact_known(4096);
         f->acs_capability = f->acs_control = f->acs_offset = absent;
         f->memory_decoding = f->bus_master = p2p_fact_known(1);
+        f->ari = p2p_fact_known(0);
         f->sriov_total_vfs = f->sriov_num_vfs = absent;
         f->numa_node = p2p_fact_without(P2P_WHY_NOT_REPORTED);
         f->dma_mask_bits = p2p_fact_known(32);

@@ -9,6 +9,42 @@
 #include <stdlib.h>
 #include <string.h>
 
+uint32_t state_plain_crc(const char *bytes, size_t n)
+{
+        uint32_t crc = 0xffffffff;
+
+        for (size_t i = 0; i < n; i++)
+                for (unsigned bit = 0; bit < 8; bit++) {
+                        const bool carry = ((crc ^ (uint8_t)bytes[i] >> bit) & 1U) != 0;
+
+                        crc = crc >> 1 ^ (carry ? 0xedb88320 : 0);
+                }
+        return ~crc;
+}
+
+char *state_seal(const char *lines, bool with_end, size_t *ret_size)
+{
+        unsigned n = 0;
+        char *text, line[4096];
+        FILE *out = open_memstream(&text, ret_size);
+
+        assert_non_null(out);
+        for (const char *end; *lines; lines = end + 1, n++) {
+                end = strchr(lines, '\n');
+                assert_non_null(end);
+                (void)fprintf(out, "%.*s %08x\n", (int)(end - lines), lines,
+                              state_plain_crc(lines, (size_t)(end - lines)));
+        }
+        (void)fflush(out);
+        if (with_end) {
+                (void)snprintf(line, sizeof(line), "end %u %08x", n,
+                               state_plain_crc(text, *ret_size));
+                (void)fprintf(out, "%s %08x\n", line, state_plain_crc(line, strlen(line)));
+        }
+        assert_int_equal(fclose(out), 0);
+        return text;
+}
+
 static struct p2p_identity identity(unsigned n)
 {
         return (struct p2p_identity){
@@ -18,6 +54,9 @@ static struct p2p_identity identity(unsigned n)
                 .subsystem_vendor = n % 3 == 0 ? P2P_IDENTITY_ABSENT : 0x1234,
                 .subsystem_device = n % 3 == 0 ? P2P_IDENTITY_ABSENT : n,
                 .class_code = 0x030200,
+                .serial = n % 4 == 0   ? p2p_fact_without(P2P_WHY_ABSENT)
+                          : n % 4 == 1 ? p2p_fact_without(P2P_WHY_NOT_REPORTED)
+                                       : p2p_fact_known(UINT64_C(0xfedcba9800000000) + n),
         };
 }
 
@@ -94,16 +133,20 @@ struct p2pd_state state_sample(unsigned variant)
                         .slot = slot(variant + i),
                         .identity = identity(i),
                         .bar_index = i,
+                        .has_address = i > 0,
+                        .address = {.bus = (uint8_t)(5 * i)},
                 };
         s.leases[0] = lease(12, "training", "", 1 + variant % 2);
         s.leases[1] = lease(77, "night-run", "a b%\n\xc3\xa9\x01", 2);
         s.leases[1].expires_usec = UINT64_MAX;
+        s.leases[1].deadline_usec = 5000000000;
+        s.leases[1].duration_usec = 7000000000;
         return s;
 }
 
 static bool same_identity(const struct p2p_identity *a, const struct p2p_identity *b)
 {
-        return a->is_known == b->is_known && !p2p_identity_is_other(a, b);
+        return p2p_identity_is_equal(a, b);
 }
 
 static bool same_id(const struct p2p_bar_id *a, const struct p2p_bar_id *b)
@@ -118,7 +161,8 @@ static bool same_registration(const struct p2p_bar_registration *a,
                               const struct p2p_bar_registration *b)
 {
         return strcmp(a->slot.text, b->slot.text) == 0 && a->bar_index == b->bar_index &&
-               same_identity(&a->identity, &b->identity);
+               same_identity(&a->identity, &b->identity) && a->has_address == b->has_address &&
+               p2p_address_compare(a->address, b->address) == 0;
 }
 
 static bool same_device(const struct p2pd_state_device *a, const struct p2pd_state_device *b)
@@ -133,7 +177,8 @@ static bool same_lease(const struct p2pd_state_lease *a, const struct p2pd_state
 {
         return a->number == b->number && strcmp(a->name, b->name) == 0 &&
                strcmp(a->owner, b->owner) == 0 && a->uid == b->uid && a->pid == b->pid &&
-               a->taken_usec == b->taken_usec && a->expires_usec == b->expires_usec;
+               a->taken_usec == b->taken_usec && a->expires_usec == b->expires_usec &&
+               a->deadline_usec == b->deadline_usec && a->duration_usec == b->duration_usec;
 }
 
 bool state_is_equal(const struct p2pd_state *a, const struct p2pd_state *b)

@@ -21,3 +21,10 @@ void state_expect_sane(const struct p2pd_state *s);
 /* Fails the test if what was read of a damaged text holds anything that was not in the original, or
  * does not account for each id that was. */
 void state_expect_salvaged(const struct p2pd_state *s, const struct p2pd_state *original);
+
+/* The checksum of the lines, computed bit by bit. */
+uint32_t state_plain_crc(const char *bytes, size_t n);
+
+/* A text with checksums put at the end of its lines, and the last line behind them if with_end. The
+ * caller frees it. */
+char *state_seal(const char *lines, bool with_end, size_t *ret_size);

@@ -469,7 +469,7 @@ static void test_register(void **state)
         uint32_t id = 99;
 
         (void)state;
-        identity = p2p_function_identity(&r.b.m->functions[builder_at(&r.b, "15:00.0")]);
+        identity = p2p_function_identity(r.b.m, builder_at(&r.b, "15:00.0"));
         strcpy(slot.text, "0000:00:15.0/00.0");
         assert_int_equal(register_bar(&r, "15:00.0", 1, &id), P2P_BAR_IDS_E_NO_MEMORY_BAR);
         assert_int_equal(id, 99);
@@ -710,7 +710,7 @@ static void test_nothing_is_given_while_nothing_is_known(void **state)
         uint64_t revision;
 
         (void)state;
-        record.identity = p2p_function_identity(&b.m->functions[builder_at(&b, "01:00.0")]);
+        record.identity = p2p_function_identity(b.m, builder_at(&b, "01:00.0"));
         strcpy(record.slot.text, "0000:00:01.0/00.0");
         builder_free(&b);
         assert_int_equal(p2p_bar_ids_restore(ids, &record), 0);

@@ -19,10 +19,12 @@
 
 #include "bar-keeper.h"
 #include "machine-builder.h"
+#include "publish/state-line.h"
 #include "readers.h"
 #include "serve/server.h"
 
 #define GPUS 3U
+#define SERIAL_HIDDEN UINT64_MAX
 
 struct world {
         char directory[64];
@@ -30,6 +32,7 @@ struct world {
         struct builder builder;
         const struct p2p_machine *machine;
         uint64_t generation;
+        uint64_t serial; /* of the GPUs; 0: they have none; SERIAL_HIDDEN: it cannot be read */
 };
 
 /* Of a class that gets no id unasked. */
@@ -60,6 +63,10 @@ static void build(struct world *w, unsigned present)
                 (void)snprintf(address, sizeof(address), "0000:%02x:00.0", i + 1);
                 gpu = builder_function(&w->builder, address, port, P2P_PORT_ENDPOINT, 0x030200);
                 ids(&w->builder, gpu, 0x10de, (uint16_t)(0x2330 + i));
+                if (w->serial)
+                        builder_edit(&w->builder, gpu)->serial =
+                                w->serial == SERIAL_HIDDEN ? p2p_fact_without(P2P_WHY_NO_PRIVILEGE)
+                                                           : p2p_fact_known(w->serial);
                 (void)bar(&w->builder, gpu, 0, 0x100000000ULL * (i + 1), 1U << 24);
         }
         (void)bar(&w->builder, system_peripheral(w), 2, 0x90000000U, 65536);
@@ -460,6 +467,187 @@ static void test_still_holds(void **state)
         teardown(&w);
 }
 
+/* Carries a wish out for a function, or (slot not NULL) for one that is not there. */
+static int wish(struct world *w, const char *address, const char *slot, unsigned bar_index,
+                bool registered)
+{
+        const struct p2pd_bar_keeper_now now = {
+                .machine = w->machine,
+                .generation = ++w->generation,
+                .oldest_confirmed = P2PD_READERS_NONE,
+        };
+        struct p2pd_bar_wish wish = {.bar_index = (uint8_t)bar_index, .registered = registered};
+
+        if (slot)
+                (void)strcpy(wish.absent_slot.text, slot);
+        else
+                assert_int_equal(p2p_address_parse(address, &wish.function), 0);
+        return p2pd_bar_keeper_wish(w->keeper, &now, &wish);
+}
+
+/* The only absent one. */
+static void expect_absent(const struct world *w, const char *slot, const char *address, uint32_t id)
+{
+        const struct p2pd_absent_bars *absent = p2pd_bar_keeper_absent(w->keeper);
+        char text[P2P_ADDRESS_STRING_MAX];
+
+        assert_int_equal(absent->n, 1);
+        assert_string_equal(absent->bars[0].slot.text, slot);
+        assert_true(absent->bars[0].has_address);
+        assert_string_equal(p2p_address_format(absent->bars[0].address, text), address);
+        assert_int_equal(absent->bars[0].bar_index, 0);
+        assert_int_equal(absent->bars[0].id, id);
+}
+
+static void test_absent(void **state)
+{
+        struct world w;
+
+        (void)state;
+        setup(&w);
+        start(&w, true, 0);
+        assert_int_equal(follow(&w), 0);
+        assert_int_equal(p2pd_bar_keeper_absent(w.keeper)->n, 0);
+        assert_int_equal(wish(&w, "0000:02:00.0", NULL, 0, true), 0);
+        assert_int_equal(p2pd_bar_keeper_absent(w.keeper)->n, 0);
+        build(&w, 5);
+        assert_int_equal(follow(&w), 0);
+        expect_absent(&w, "0000:00:02.0/00.0", "0000:02:00.0", 2);
+        /* Kept over a restart, also for a device that is not there then. */
+        assert_int_equal(save(&w), 0);
+        w.keeper = p2pd_bar_keeper_free(w.keeper);
+        start(&w, true, 0);
+        assert_int_equal(follow(&w), 0);
+        expect_absent(&w, "0000:00:02.0/00.0", "0000:02:00.0", 2);
+        assert_int_equal(wish(&w, NULL, "0000:00:02.0/00.0", 1, false),
+                         P2P_BAR_IDS_E_NOT_REGISTERED);
+        assert_int_equal(wish(&w, NULL, "0000:00:03.0/00.0", 0, false),
+                         P2P_BAR_IDS_E_NOT_REGISTERED);
+        expect_absent(&w, "0000:00:02.0/00.0", "0000:02:00.0", 2);
+        /* Back it is not absent. */
+        build(&w, 7);
+        assert_int_equal(follow(&w), 0);
+        assert_int_equal(p2pd_bar_keeper_absent(w.keeper)->n, 0);
+        build(&w, 5);
+        assert_int_equal(follow(&w), 0);
+        assert_int_equal(wish(&w, NULL, "0000:00:02.0/00.0", 0, false), 0);
+        assert_int_equal(p2pd_bar_keeper_absent(w.keeper)->n, 0);
+        assert_int_equal(p2pd_bar_keeper_status(w.keeper).n_registrations, 0);
+        assert_true(p2pd_bar_keeper_is_dirty(w.keeper));
+        assert_int_equal(wish(&w, NULL, "0000:00:02.0/00.0", 0, false),
+                         P2P_BAR_IDS_E_NOT_REGISTERED);
+        teardown(&w);
+}
+
+/* Another card of the same kind in the slot: the registered one is not there. */
+static void test_absent_twin(void **state)
+{
+        struct world w;
+
+        (void)state;
+        setup(&w);
+        start(&w, false, 0);
+        w.serial = 0x1111;
+        build(&w, 1);
+        assert_int_equal(follow(&w), 0);
+        assert_int_equal(wish(&w, "0000:01:00.0", NULL, 0, true), 0);
+        w.serial = 0x2222;
+        build(&w, 1);
+        assert_int_equal(follow(&w), 0);
+        expect_absent(&w, "0000:00:01.0/00.0", "0000:01:00.0", 1);
+        assert_int_equal(shown(&w, "0000:01:00.0", 0, NULL), 2);
+        w.serial = 0x1111;
+        build(&w, 1);
+        assert_int_equal(follow(&w), 0);
+        assert_int_equal(p2pd_bar_keeper_absent(w.keeper)->n, 0);
+        teardown(&w);
+}
+
+/* Until the file says whose the id is, a twin could pass for it after a crash. */
+static void test_shown_only_with_its_serial(void **state)
+{
+        struct world w;
+
+        (void)state;
+        setup(&w);
+        start(&w, true, 0);
+        w.serial = SERIAL_HIDDEN;
+        build(&w, 1);
+        assert_int_equal(follow(&w), 0);
+        assert_int_equal(save(&w), 0);
+        assert_int_equal(shown(&w, "0000:01:00.0", 0, NULL), 1);
+        w.serial = 0x1111;
+        build(&w, 1);
+        assert_int_equal(follow(&w), 0);
+        assert_true(p2pd_bar_keeper_is_dirty(w.keeper));
+        assert_int_equal(shown(&w, "0000:01:00.0", 0, NULL), 0);
+        assert_int_equal(save(&w), 0);
+        assert_int_equal(shown(&w, "0000:01:00.0", 0, NULL), 1);
+        /* What was known stays in the file, so there is nothing to wait for. */
+        w.serial = SERIAL_HIDDEN;
+        build(&w, 1);
+        assert_int_equal(follow(&w), 0);
+        assert_false(p2pd_bar_keeper_is_dirty(w.keeper));
+        assert_int_equal(shown(&w, "0000:01:00.0", 0, NULL), 1);
+        teardown(&w);
+}
+
+/* A file as version 1 wrote it. */
+static void test_file_of_version_1(void **state)
+{
+        static const char *const lines[] = {
+                "p2pd-state 1 boot 4 0 1-3 2 0",
+                "id 1 in-use 0 0000:00:01.0/00.0 0000:01:00.0 0 10de:2330:0000:0000:030200",
+                "id 2 retired 1 0000:00:02.0/00.0 0000:07:00.0 0 10de:2331:0000:0000:030200",
+                "id 3 in-use 0 0000:00:03.0/00.0 0000:03:00.0 0 10de:2332:0000:0000:030200",
+                "registration 0000:00:02.0/00.0 0 10de:2331:0000:0000:030200",
+                "registration 0000:00:03.0/00.0 0 10de:2332:0000:0000:030200",
+        };
+        char text[2048] = "", path[128], end[64];
+        const size_t n = sizeof(lines) / sizeof(lines[0]);
+        struct p2p_bar_ids_status status;
+        struct world w;
+        size_t size = 0;
+        FILE *file;
+
+        (void)state;
+        setup(&w);
+        for (size_t i = 0; i < n; i++)
+                size += (size_t)snprintf(text + size, sizeof(text) - size, "%s %08x\n", lines[i],
+                                         p2pd_state_crc(0, lines[i], strlen(lines[i])));
+        (void)snprintf(end, sizeof(end), "end %zu %08x", n, p2pd_state_crc(0, text, size));
+        (void)snprintf(path, sizeof(path), "%s/%s", w.directory, P2PD_STATE_FILE);
+        file = fopen(path, "w");
+        assert_non_null(file);
+        (void)fprintf(file, "%s%s %08x\n", text, end, p2pd_state_crc(0, end, strlen(end)));
+        assert_int_equal(fclose(file), 0);
+        w.serial = 0x3333;
+        build(&w, 5);
+        start(&w, true, 0);
+        assert_null(p2pd_bar_keeper_warning(w.keeper, 0));
+        assert_false(p2pd_bar_keeper_is_same_boot(w.keeper));
+        assert_int_equal(follow(&w), 0);
+        expect_absent(&w, "0000:00:02.0/00.0", "0000:07:00.0", 2);
+        /* The ids are kept, and what is known now is written. */
+        assert_true(p2pd_bar_keeper_is_dirty(w.keeper));
+        assert_int_equal(save(&w), 0);
+        assert_int_equal(shown(&w, "0000:01:00.0", 0, NULL), 1);
+        assert_int_equal(shown(&w, "0000:03:00.0", 0, NULL), 3);
+        w.keeper = p2pd_bar_keeper_free(w.keeper);
+        start(&w, true, 0);
+        assert_true(p2pd_bar_keeper_is_same_boot(w.keeper));
+        w.serial = 0x4444;
+        build(&w, 5);
+        assert_int_equal(follow(&w), 0);
+        assert_int_equal(save(&w), 0);
+        assert_int_equal(shown(&w, "0000:01:00.0", 0, NULL), 4);
+        assert_int_equal(shown(&w, "0000:03:00.0", 0, NULL), 5);
+        status = p2pd_bar_keeper_status(w.keeper);
+        assert_int_equal(status.n_registrations, 2);
+        assert_int_equal(p2pd_bar_keeper_absent(w.keeper)->n, 2);
+        teardown(&w);
+}
+
 static void test_directory(void **state)
 {
         struct p2pd_bar_keeper_params params = {.state_directory = "/nonexistent/state"};
@@ -497,6 +685,10 @@ int main(void)
                 cmocka_unit_test(test_cannot_be_read),
                 cmocka_unit_test(test_boot_is_lost),
                 cmocka_unit_test(test_still_holds),
+                cmocka_unit_test(test_absent),
+                cmocka_unit_test(test_absent_twin),
+                cmocka_unit_test(test_shown_only_with_its_serial),
+                cmocka_unit_test(test_file_of_version_1),
                 cmocka_unit_test(test_directory),
         };
 

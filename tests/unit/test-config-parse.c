@@ -293,6 +293,52 @@ static void test_vf(void **state)
         assert_why(p.f.acs_control, P2P_WHY_ALL_ONES);
 }
 
+static void test_serial(void **state)
+{
+        static const struct {
+                uint32_t low, high;
+                enum p2p_why why;
+        } rows[] = {
+                {0x44556677, 0x00112233, P2P_WHY_KNOWN},
+                {1, 0, P2P_WHY_KNOWN},
+                {0, 0x80000000, P2P_WHY_KNOWN},
+                {0xffffffff, 0, P2P_WHY_KNOWN},
+                {0, 0, P2P_WHY_NOT_REPORTED},
+                {0xffffffff, 0xffffffff, P2P_WHY_NOT_REPORTED},
+        };
+        struct config c = config_new(0x8086, 0x1234, 0x020000);
+        struct p2p_config_input in;
+        uint32_t at;
+
+        (void)state;
+        add_express(&c, P2P_PORT_ENDPOINT);
+        assert_why(parse(&c).f.serial, P2P_WHY_ABSENT);
+        add_acs(&c, 0x5f, 0);
+        at = add_extended(&c, 0x0003, 1, 12);
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                put32(&c, at + 4, rows[i].low);
+                put32(&c, at + 8, rows[i].high);
+                if (rows[i].why == P2P_WHY_KNOWN)
+                        assert_known(parse(&c).f.serial,
+                                     (uint64_t)rows[i].high << 32 | rows[i].low);
+                else
+                        assert_why(parse(&c).f.serial, rows[i].why);
+        }
+        /* Cut within, and without privilege. */
+        put32(&c, at + 4, 7);
+        in = whole(&c);
+        in.n_bytes = at + 11;
+        in.short_why = P2P_WHY_NOT_CAPTURED;
+        assert_why(parse_input(in).f.serial, P2P_WHY_NOT_CAPTURED);
+        in.n_bytes = at + 12;
+        assert_known(parse_input(in).f.serial, UINT64_C(0xffffffff00000007));
+        in.n_bytes = 64;
+        in.short_why = P2P_WHY_NO_PRIVILEGE;
+        assert_why(parse_input(in).f.serial, P2P_WHY_NO_PRIVILEGE);
+        memset(c.bytes, 0xff, sizeof(c.bytes));
+        assert_why(parse(&c).f.serial, P2P_WHY_ALL_ONES);
+}
+
 /* The kernel takes a capability by its id alone. */
 static void test_version_0(void **state)
 {
@@ -491,6 +537,7 @@ static void test_every_length(void **state)
         add_extended(&c, 0x0001, 2, 0x48);
         add_acs(&c, 0x5f, 0x1d);
         add_sriov(&c, 8, 8, 1, 1, 0x100000000);
+        put32(&c, add_extended(&c, 0x0003, 1, 12) + 4, 0x1234);
         all = parse(&c);
         assert_known(all.f.acs_control, 0x1d);
         for (uint32_t n = 0; n < 0x400; n++) {
@@ -505,6 +552,9 @@ static void test_every_length(void **state)
                 assert_int_not_equal(p.f.acs_control.why, P2P_WHY_ABSENT);
                 assert_int_not_equal(p.f.port_type.why, P2P_WHY_ABSENT);
                 assert_int_not_equal(p.f.sriov_num_vfs.why, P2P_WHY_ABSENT);
+                assert_int_not_equal(p.f.serial.why, P2P_WHY_ABSENT);
+                if (p2p_fact_is_known(p.f.serial))
+                        assert_int_equal(p.f.serial.val, 0x1234);
                 if (p2p_fact_is_known(p.f.acs_control))
                         assert_int_equal(p.f.acs_control.val, all.f.acs_control.val);
                 if (p2p_fact_is_known(p.f.port_type))
@@ -593,6 +643,7 @@ int main(void)
                 cmocka_unit_test(test_sizes),
                 cmocka_unit_test(test_all_ones),
                 cmocka_unit_test(test_vf),
+                cmocka_unit_test(test_serial),
                 cmocka_unit_test(test_version_0),
                 cmocka_unit_test(test_broken_extended_lists),
                 cmocka_unit_test(test_broken_standard_lists),

@@ -127,6 +127,14 @@ static void change_identity(struct sample *s)
 {
         ids(&s->b, s->first, 0x10de, 0x2330);
 }
+static void change_serial(struct sample *s)
+{
+        builder_edit(&s->b, s->first)->serial = p2p_fact_known(0x1111);
+}
+static void change_serial_unknown(struct sample *s)
+{
+        builder_edit(&s->b, s->first)->serial = p2p_fact_without(P2P_WHY_NO_PRIVILEGE);
+}
 static void change_other(struct sample *s)
 {
         numa(&s->b, s->first, 1);
@@ -151,6 +159,8 @@ static void test_what_changed(void **state)
                 {change_p2pmem, P2P_CHANGED_P2PMEM},
                 {change_names, P2P_CHANGED_NAMES},
                 {change_identity, P2P_CHANGED_IDENTITY},
+                {change_serial, P2P_CHANGED_IDENTITY},
+                {change_serial_unknown, P2P_CHANGED_IDENTITY},
                 {change_other, P2P_CHANGED_OTHER},
         };
 
@@ -174,6 +184,34 @@ static void test_what_changed(void **state)
                 builder_free(&s.b);
                 builder_free(&t.b);
         }
+}
+
+/* A serial number is the whole device's: another card has other functions throughout. */
+static void test_serial_of_function_0_changed(void **state)
+{
+        struct builder b[2];
+        struct p2p_diff *d;
+
+        (void)state;
+        for (unsigned i = 0; i < 2; i++) {
+                uint32_t port;
+
+                b[i] = builder_new();
+                port = builder_root_port(&b[i], "00:01.0");
+                builder_edit(&b[i], builder_endpoint(&b[i], "01:00.0", port))->serial =
+                        p2p_fact_known(0x1111 * (i + 1));
+                builder_vf(&b[i], "01:00.2", builder_endpoint(&b[i], "01:00.1", port));
+                builder_finish(&b[i]);
+        }
+        d = compared(b[0].m, b[1].m, 1);
+        assert_int_equal(d->n_changes, 3);
+        for (unsigned i = 0; i < 3; i++) {
+                assert_int_equal(d->changes[i].address.devfn, i);
+                assert_int_equal(d->changes[i].what, P2P_CHANGED_IDENTITY);
+        }
+        p2p_diff_free(d);
+        builder_free(&b[0]);
+        builder_free(&b[1]);
 }
 
 static void test_group_type_changed(void **state)
@@ -362,6 +400,7 @@ int main(void)
                 cmocka_unit_test(test_nothing_changed),
                 cmocka_unit_test(test_free_p2pmem_is_no_change),
                 cmocka_unit_test(test_what_changed),
+                cmocka_unit_test(test_serial_of_function_0_changed),
                 cmocka_unit_test(test_group_type_changed),
                 cmocka_unit_test(test_added_and_removed),
                 cmocka_unit_test(test_moved),

@@ -24,6 +24,7 @@ struct state {
         bool driver_hidden; /* cannot be read */
         bool without_p2pmem;
         uint16_t device; /* of 03:00.0, 0: as ever */
+        uint64_t serial; /* likewise; 0: it cannot be read */
 };
 
 static const struct state usual = {.provider_driver = "nvme", .kernel = "7.3.4"};
@@ -50,6 +51,8 @@ static struct builder machine(const struct state *s)
                 ids(&b, first, 0x144d, s->device);
         else
                 ids(&b, first, 0x144d, 0xa824);
+        builder_edit(&b, first)->serial =
+                s->serial ? p2p_fact_known(s->serial) : p2p_fact_without(P2P_WHY_NO_PRIVILEGE);
         builder_edit(&b, first)->p2pmem_size_bytes =
                 s->without_p2pmem ? p2p_fact_without(P2P_WHY_ABSENT) : p2p_fact_known(65536);
         port = builder_downstream(&b, "02:01.0", up);
@@ -216,6 +219,11 @@ static void test_unbinding_clears(void **state)
         states[2] = states[1];
         states[2].device = 0xa80a;
         expect(states, 3, P2P_MAP_HOST_BRIDGE, 0);
+        /* Another one of its kind. */
+        states[0].serial = states[1].serial = 0x1111;
+        states[2] = states[1];
+        states[2].serial = 0x2222;
+        expect(states, 3, P2P_MAP_HOST_BRIDGE, 0);
         /* Also when the verdict flips in the same step: nothing asked the new driver before. */
         states[1].provider_driver = "vfio-pci";
         expect(states, 2, P2P_MAP_HOST_BRIDGE, 0);
@@ -228,6 +236,9 @@ static void test_what_cannot_be_read_clears_nothing(void **state)
         (void)state;
         states[1].acs = states[2].acs = P2P_ACS_RR;
         states[2].driver_hidden = true;
+        expect(states, 3, P2P_MAP_HOST_BRIDGE, BUS);
+        states[2].driver_hidden = false;
+        states[2].serial = 0x1111;
         expect(states, 3, P2P_MAP_HOST_BRIDGE, BUS);
 }
 

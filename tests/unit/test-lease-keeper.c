@@ -21,14 +21,21 @@ struct fixture {
         uint32_t gpus[4];
 };
 
+/* So long after request_of(). */
+static struct p2pd_lease_time now_at(uint64_t later_usec)
+{
+        return time_at(BOOT_NOW + later_usec, WALL_AHEAD);
+}
+
 static void setup(struct fixture *f, enum p2pd_lease_storage storage)
 {
         const struct layout layout = layout_of(0x10);
+        const struct p2pd_lease_keeper_file file = {.storage = storage, .last_number = 40};
 
         *f = (struct fixture){.b = machine_of(&layout)};
         f->k = p2pd_lease_keeper_new(tell, &f->told);
         assert_non_null(f->k);
-        assert_int_equal(p2pd_lease_keeper_load(f->k, storage, NULL, 0, 40), 0);
+        assert_int_equal(p2pd_lease_keeper_load(f->k, &file, now_at(0)), 0);
         assert_int_equal(p2pd_lease_keeper_follow(f->k, f->b.m), 0);
         for (uint32_t i = 0; i < 4; i++)
                 f->gpus[i] = index_of(&f->b, 0x10 + i, 0);
@@ -67,11 +74,12 @@ static const struct p2pd_lease *find(const struct fixture *f, const char *name)
         return p2pd_lease_keeper_find_for(f->k, name, 1000, &lease) == 0 ? lease : NULL;
 }
 
-static uint64_t renew(struct fixture *f, const char *name, uint64_t expires_usec)
+static uint64_t renew(struct fixture *f, const char *name, uint64_t duration_usec)
 {
+        const struct p2pd_lease_term term = p2pd_lease_term_of(now_at(0), duration_usec);
         uint64_t operation = 0;
 
-        assert_int_equal(p2pd_lease_keeper_renew(f->k, find(f, name), expires_usec, &operation), 0);
+        assert_int_equal(p2pd_lease_keeper_renew(f->k, find(f, name), term, &operation), 0);
         return operation;
 }
 
@@ -99,7 +107,7 @@ static uint32_t save(struct fixture *f, int result)
         struct p2pd_state state = P2PD_STATE_NULL;
         uint32_t n;
 
-        assert_int_equal(p2pd_lease_keeper_begin_save(f->k, &state), 0);
+        assert_int_equal(p2pd_lease_keeper_begin_save(f->k, now_at(0), &state), 0);
         n = state.n_leases;
         p2pd_lease_keeper_end_save(f->k, &state, result);
         assert_null(state.leases);
@@ -128,7 +136,7 @@ static void test_a_lease_waits_for_the_file(void **state)
         assert_null(find(&f, "a"));
         assert_null(find(&f, "41"));
         assert_int_equal(try_take(&f, NULL, 0), P2PD_LEASE_E_HELD);
-        assert_int_equal(p2pd_lease_keeper_begin_save(f.k, &saving), 0);
+        assert_int_equal(p2pd_lease_keeper_begin_save(f.k, now_at(0), &saving), 0);
         assert_int_equal(saving.n_leases, 1);
         assert_int_equal(saving.last_lease, 41);
         assert_string_equal(saving.leases[0].name, "a");
@@ -202,7 +210,7 @@ static void test_what_cannot_be_written_is_taken_back(void **state)
                 assert_true(is_done(&f, operations[i], -EPERM));
         p2pd_lease_keeper_settle(f.k);
         assert_int_equal(f.told.n, 0);
-        assert_int_equal(find(&f, "a")->expires_usec, 0);
+        assert_int_equal(find(&f, "a")->term.deadline_usec, 0);
         assert_int_equal(p2pd_leases_n(p2pd_lease_keeper_table(f.k)), 1);
         assert_int_equal(try_take(&f, "b", 1), 0);
         teardown(&f);
@@ -287,24 +295,60 @@ static void test_expiry_while_it_waits(void **state)
         (void)state;
         setup(&f, P2PD_LEASES_IN_FILE);
         request = request_of(&f.b, "a", f.gpus, 1);
-        request.expires_usec = 2000;
+        request.duration_usec = 1000;
         assert_int_equal(p2pd_lease_keeper_take(f.k, &request, &operation, &obstacle), 0);
-        assert_int_equal(p2pd_lease_keeper_expire(f.k, 1999), 2000);
-        assert_int_equal(p2pd_lease_keeper_expire(f.k, 2000), 0);
+        assert_int_equal(p2pd_lease_keeper_expire(f.k, now_at(999)), BOOT_NOW + 1000);
+        assert_int_equal(p2pd_lease_keeper_expire(f.k, now_at(1000)), 0);
         assert_int_equal(save(&f, 0), 0);
         assert_true(is_done(&f, operation, 0));
         p2pd_lease_keeper_settle(f.k);
         assert_int_equal(f.told.n, 0);
         /* One that is somebody's is told, and leaves the file. */
-        request.expires_usec = 4000;
+        request.duration_usec = 3000;
         assert_int_equal(p2pd_lease_keeper_take(f.k, &request, &operation, &obstacle), 0);
         assert_int_equal(save(&f, 0), 1);
         p2pd_lease_keeper_settle(f.k);
         f.told.n = 0;
-        (void)p2pd_lease_keeper_expire(f.k, 4000);
+        (void)p2pd_lease_keeper_expire(f.k, now_at(3000));
         assert_told(&f, P2PD_LEASE_EXPIRED);
         assert_true(p2pd_lease_keeper_is_dirty(f.k));
         assert_int_equal(save(&f, 0), 0);
+        teardown(&f);
+}
+
+/* What becomes known of a device belongs into the file: a twin could pass for it after a restart.
+ */
+static void test_serial_that_comes_to_be_known(void **state)
+{
+        struct layout layout = layout_of(0x10);
+        struct p2pd_state saving = P2PD_STATE_NULL;
+        struct builder next;
+        struct fixture f;
+
+        (void)state;
+        setup(&f, P2PD_LEASES_IN_FILE);
+        layout.serials[0] = SERIAL_HIDDEN;
+        next = machine_of(&layout);
+        assert_int_equal(p2pd_lease_keeper_follow(f.k, next.m), 0);
+        builder_free(&f.b);
+        f.b = next;
+        take(&f, "a", 0);
+        (void)save(&f, 0);
+        p2pd_lease_keeper_settle(f.k);
+        f.told.n = 0;
+        layout.serials[0] = 0x1111;
+        next = machine_of(&layout);
+        assert_false(p2pd_lease_keeper_is_dirty(f.k));
+        assert_int_equal(p2pd_lease_keeper_follow(f.k, next.m), 0);
+        assert_int_equal(f.told.n, 0);
+        assert_true(p2pd_lease_keeper_is_dirty(f.k));
+        assert_int_equal(p2pd_lease_keeper_begin_save(f.k, now_at(0), &saving), 0);
+        assert_int_equal(saving.leases[0].devices[0].identity.serial.val, 0x1111);
+        p2pd_lease_keeper_end_save(f.k, &saving, 0);
+        assert_int_equal(p2pd_lease_keeper_follow(f.k, next.m), 0);
+        assert_false(p2pd_lease_keeper_is_dirty(f.k));
+        builder_free(&f.b);
+        f.b = next;
         teardown(&f);
 }
 
@@ -415,7 +459,7 @@ static void test_random(void **state)
                 if (dice < 4) {
                         random_operation(&f, &m);
                 } else if (dice < 6 && !is_saving) {
-                        assert_int_equal(p2pd_lease_keeper_begin_save(f.k, &saving), 0);
+                        assert_int_equal(p2pd_lease_keeper_begin_save(f.k, now_at(0), &saving), 0);
                         is_saving = true;
                 } else if (dice >= 6 && is_saving) {
                         const bool fails = rand() % 4 == 0;
@@ -444,6 +488,7 @@ int main(void)
                 cmocka_unit_test(test_what_needs_no_file),
                 cmocka_unit_test(test_nothing_is_promised_of_a_released_lease),
                 cmocka_unit_test(test_expiry_while_it_waits),
+                cmocka_unit_test(test_serial_that_comes_to_be_known),
                 cmocka_unit_test(test_random),
         };
 

@@ -134,7 +134,8 @@ static void random_take(struct p2pd_leases *l, const struct builder *b, struct m
         request = request_of(b, plain.name[0] ? plain.name : NULL, functions, plain.n);
         request.uid = plain.uid;
         request.connection = plain.connection ? plain.connection : 1;
-        request.expires_usec = plain.expires_usec;
+        request.now = time_at(m->now_usec, WALL_AHEAD);
+        request.duration_usec = plain.expires_usec ? plain.expires_usec - m->now_usec : 0;
         got = p2pd_leases_take(l, &request, &lease, &obstacle);
         assert_int_equal(got, want);
         if (got != 0)
@@ -174,9 +175,10 @@ static void random_end(struct p2pd_leases *l, struct model *m, struct random *r)
                 n = random_below(r, m->n);
                 if (random_below(r, 3) == 0) {
                         m->leases[n].expires_usec = m->now_usec + 30;
-                        assert_int_equal(p2pd_leases_renew(l, m->leases[n].number,
-                                                           m->leases[n].expires_usec),
-                                         0);
+                        assert_int_equal(
+                                p2pd_leases_renew(l, m->leases[n].number,
+                                                  p2pd_lease_term_of(time_at(m->now_usec, 0), 30)),
+                                0);
                         return;
                 }
                 if (m->leases[n].name[0]) {
@@ -212,6 +214,7 @@ static struct p2pd_leases *random_restart(struct p2pd_leases *l, const struct bu
                                           struct model *m)
 {
         struct p2pd_leases_params params = P2PD_LEASES_PARAMS_DEFAULT;
+        const struct p2pd_lease_import how = {.now = time_at(m->now_usec, 0), .is_same_boot = true};
         struct p2pd_leases *next;
         uint32_t n_lost = 0;
 
@@ -230,7 +233,7 @@ static struct p2pd_leases *random_restart(struct p2pd_leases *l, const struct bu
                         n_lost +=
                                 lease->devices[j].is_lost && lease->devices[j].function == P2P_NONE;
                 state = exported(lease);
-                assert_int_equal(p2pd_leases_import(next, &state, NULL, NULL), 0);
+                assert_int_equal(p2pd_leases_import(next, &state, &how), 0);
                 free(state.devices);
         }
         p2pd_leases_free(l);
@@ -257,7 +260,7 @@ static void compare(const struct p2pd_leases *l, const struct builder *b, const 
 
                 assert_int_equal(lease->number, plain->number);
                 assert_string_equal(lease->name, plain->name);
-                assert_int_equal(lease->expires_usec, plain->expires_usec);
+                assert_int_equal(lease->term.deadline_usec, plain->expires_usec);
                 assert_int_equal(lease->n_devices, plain->n);
                 for (unsigned j = 0; j < plain->n; j++)
                         assert_int_equal(lease->devices[j].is_lost, plain->things[j].lost);

@@ -49,7 +49,7 @@ static void test_take_and_release(void **state)
         assert_int_equal(lease->connection, 0);
         assert_int_equal(lease->uid, 1000);
         assert_int_equal(lease->pid, 77);
-        assert_int_equal(lease->taken_usec, 1000);
+        assert_int_equal(lease->taken_usec, BOOT_NOW + WALL_AHEAD);
         assert_int_equal(lease->n_devices, 2);
         assert_int_equal(lease->devices[0].function, gpus[0]);
         assert_string_equal(lease->devices[1].slot.text, "0000:00:01.0/00.0");
@@ -154,25 +154,26 @@ static void test_expiry_and_connections(void **state)
         const uint32_t gpus[] = {index_of(&b, 0x10, 0), index_of(&b, 0x11, 0),
                                  index_of(&b, 0x12, 0)};
         struct p2pd_lease_request request = request_of(&b, NULL, gpus, 1);
+        const struct p2pd_lease_term term = p2pd_lease_term_of(request.now, 5000);
         struct told told = {0};
 
         (void)state;
         assert_int_equal(p2pd_leases_next_expiry(l), 0);
-        request.expires_usec = 5000;
+        request.duration_usec = 4000;
         take(l, &request);
         request.functions = gpus + 1;
         request.name = "kept";
-        request.expires_usec = 4000;
+        request.duration_usec = 3000;
         take(l, &request);
         request.functions = gpus + 2;
         request.name = NULL;
         request.connection = 6;
-        request.expires_usec = 0;
+        request.duration_usec = 0;
         take(l, &request);
         assert_int_equal(p2pd_leases_next_expiry(l), 4000);
         assert_int_equal(p2pd_leases_expire(l, 3999, tell, &told), 0);
-        assert_int_equal(p2pd_leases_renew(l, 2, 6000), 0);
-        assert_int_equal(p2pd_leases_renew(l, 9, 6000), P2PD_LEASE_E_UNKNOWN);
+        assert_int_equal(p2pd_leases_renew(l, 2, term), 0);
+        assert_int_equal(p2pd_leases_renew(l, 9, term), P2PD_LEASE_E_UNKNOWN);
         assert_int_equal(p2pd_leases_next_expiry(l), 5000);
         assert_int_equal(p2pd_leases_expire(l, 5000, tell, &told), 1);
         assert_int_equal(told.n, 1);
@@ -310,6 +311,96 @@ static void test_unplugged(void **state)
         builder_free(&b);
 }
 
+/* Two of one kind take turns in the slot. */
+static void test_twins(void **state)
+{
+        struct layout layout = layout_of(0x10);
+        const struct p2pd_lease *lease;
+        struct p2pd_lease_request request;
+        struct p2pd_leases *l;
+        struct builder b;
+        struct told told;
+        uint32_t gpu;
+
+        (void)state;
+        layout.serials[1] = 0x1111;
+        b = machine_of(&layout);
+        l = table_new(&b);
+        gpu = index_of(&b, 0x11, 0);
+        request = request_of(&b, "first", &gpu, 1);
+        lease = take(l, &request);
+        layout.serials[1] = 0x2222;
+        step(l, &b, &layout, &told, 1);
+        assert_int_equal(told.kinds[0], P2PD_LEASE_LOST);
+        assert_false(is_held(l, &b, 0, gpu));
+        request = request_of(&b, "second", &gpu, 1);
+        assert_int_equal(take(l, &request)->number, 2);
+        layout.serials[1] = 0x1111;
+        step(l, &b, &layout, &told, 2);
+        assert_int_equal(told.kinds[0], P2PD_LEASE_BACK);
+        assert_int_equal(told.numbers[0], 1);
+        assert_int_equal(told.kinds[1], P2PD_LEASE_LOST);
+        assert_int_equal(p2pd_leases_release(l, 2), 0);
+
+        /* There all along, it may be it; after an absence it is withheld and not told to be back.
+         */
+        layout.serials[1] = SERIAL_HIDDEN;
+        step(l, &b, &layout, &told, 0);
+        assert_false(lease->devices[0].is_lost);
+        assert_true(is_held(l, &b, 0, gpu));
+        layout.kinds[1] = EMPTY;
+        step(l, &b, &layout, &told, 1);
+        layout.kinds[1] = GPU;
+        step(l, &b, &layout, &told, 0);
+        assert_true(lease->devices[0].is_lost);
+        assert_true(is_held(l, &b, 0, gpu));
+        layout.serials[1] = 0x1111;
+        step(l, &b, &layout, &told, 1);
+        assert_int_equal(told.kinds[0], P2PD_LEASE_BACK);
+        /* One that has none is another one. */
+        layout.serials[1] = 0;
+        step(l, &b, &layout, &told, 1);
+        assert_int_equal(told.kinds[0], P2PD_LEASE_LOST);
+        assert_false(is_held(l, &b, 0, gpu));
+        assert_int_equal(p2pd_leases_n_learned(l), 0);
+        p2pd_leases_free(l);
+        builder_free(&b);
+}
+
+/* A lease that was taken, or written by an older version, without the serial number. */
+static void test_learns_the_serial(void **state)
+{
+        struct layout layout = layout_of(0x10);
+        const struct p2pd_lease *lease;
+        struct p2pd_lease_request request;
+        struct p2pd_leases *l;
+        struct builder b;
+        struct told told;
+        uint32_t gpu;
+
+        (void)state;
+        layout.serials[1] = SERIAL_HIDDEN;
+        b = machine_of(&layout);
+        l = table_new(&b);
+        gpu = index_of(&b, 0x11, 0);
+        request = request_of(&b, "one", &gpu, 1);
+        lease = take(l, &request);
+        layout.kinds[1] = EMPTY;
+        step(l, &b, &layout, &told, 1);
+        layout.kinds[1] = GPU;
+        step(l, &b, &layout, &told, 1);
+        assert_int_equal(told.kinds[0], P2PD_LEASE_BACK);
+        layout.serials[1] = 0x1111;
+        step(l, &b, &layout, &told, 0);
+        assert_int_equal(p2pd_leases_n_learned(l), 1);
+        assert_int_equal(lease->devices[0].identity.serial.val, 0x1111);
+        layout.serials[1] = 0x2222;
+        step(l, &b, &layout, &told, 1);
+        assert_int_equal(told.kinds[0], P2PD_LEASE_LOST);
+        p2pd_leases_free(l);
+        builder_free(&b);
+}
+
 /* A lost virtual function is still its physical function's hardware. */
 static void test_lost_virtual_function(void **state)
 {
@@ -357,9 +448,11 @@ static void test_state_file(void **state)
         struct p2pd_state_lease saved[2], twice;
         const struct p2pd_lease *lease;
         struct told told = {0};
+        const struct p2pd_lease_import how = {request.now, true, tell, &told};
+        const struct p2pd_lease_import silent = {request.now, true, NULL, NULL};
 
         (void)state;
-        request.expires_usec = 7000;
+        request.duration_usec = 6000;
         saved[0] = exported(take(l, &request));
         request.name = "two";
         request.functions = gpus + 2;
@@ -371,16 +464,17 @@ static void test_state_file(void **state)
         params.last_number = 9;
         params.max = 1; /* what was promised stays */
         l = p2pd_leases_new(&params);
-        assert_int_equal(p2pd_leases_import(l, &saved[0], tell, &told), 0);
-        assert_int_equal(p2pd_leases_import(l, &saved[1], tell, &told), 0);
+        assert_int_equal(p2pd_leases_import(l, &saved[0], &how), 0);
+        assert_int_equal(p2pd_leases_import(l, &saved[1], &how), 0);
         assert_int_equal(p2pd_leases_follow(l, b.m, tell, &told), 0);
         assert_int_equal(told.n, 0);
         lease = p2pd_leases_find_name(l, "one");
         assert_int_equal(lease->number, 1);
         assert_int_equal(lease->uid, 1000);
         assert_int_equal(lease->pid, 77);
-        assert_int_equal(lease->taken_usec, 1000);
-        assert_int_equal(lease->expires_usec, 7000);
+        assert_int_equal(lease->taken_usec, BOOT_NOW + WALL_AHEAD);
+        assert_int_equal(lease->term.deadline_usec, 7000);
+        assert_int_equal(lease->term.duration_usec, 6000);
         assert_string_equal(lease->owner, "a job");
         assert_int_equal(lease->devices[1].function, gpus[1]);
         assert_string_equal(p2pd_leases_find_number(l, 2)->owner, "");
@@ -391,21 +485,21 @@ static void test_state_file(void **state)
         /* What a damaged file says twice: the first has it. */
         twice = saved[0];
         twice.number = 10;
-        assert_int_equal(p2pd_leases_import(l, &twice, tell, &told), P2PD_LEASE_E_NAME_TAKEN);
+        assert_int_equal(p2pd_leases_import(l, &twice, &how), P2PD_LEASE_E_NAME_TAKEN);
         strcpy(twice.name, "three");
-        assert_int_equal(p2pd_leases_import(l, &twice, tell, &told), P2PD_LEASE_E_HELD);
+        assert_int_equal(p2pd_leases_import(l, &twice, &how), P2PD_LEASE_E_HELD);
         assert_int_equal(told.n, 2);
         assert_int_equal(told.kinds[0], P2PD_LEASE_LOST);
         assert_int_equal(told.numbers[0], 10);
         strcpy(twice.name, "7");
-        assert_int_equal(p2pd_leases_import(l, &twice, NULL, NULL), P2PD_LEASE_E_INVALID);
+        assert_int_equal(p2pd_leases_import(l, &twice, &silent), P2PD_LEASE_E_INVALID);
         strcpy(twice.name, "four");
         twice.n_devices = 0;
-        assert_int_equal(p2pd_leases_import(l, &twice, NULL, NULL), P2PD_LEASE_E_INVALID);
+        assert_int_equal(p2pd_leases_import(l, &twice, &silent), P2PD_LEASE_E_INVALID);
         /* Two devices, one of them new: another kind had the slot before. */
         twice.n_devices = 2;
         twice.devices[1].identity.device = 0x9999;
-        assert_int_equal(p2pd_leases_import(l, &twice, tell, &told), 0);
+        assert_int_equal(p2pd_leases_import(l, &twice, &how), 0);
         assert_int_equal(told.n, 3);
         assert_int_equal(p2pd_leases_find_name(l, "four")->n_devices, 1);
         assert_int_equal(p2pd_leases_n(l), 3);
@@ -428,6 +522,7 @@ static void overlap(uint32_t first, uint32_t second)
         struct p2pd_state_lease saved[2];
         const struct p2pd_lease *later;
         struct told told = {0};
+        const struct p2pd_lease_import how = {request.now, true, tell, &told};
 
         saved[0] = exported(take(l, &request));
         assert_int_equal(p2pd_leases_release(l, 1), 0);
@@ -437,7 +532,7 @@ static void overlap(uint32_t first, uint32_t second)
 
         l = p2pd_leases_new(&params);
         for (int i = 0; i < 2; i++) {
-                assert_int_equal(p2pd_leases_import(l, &saved[i], tell, &told), 0);
+                assert_int_equal(p2pd_leases_import(l, &saved[i], &how), 0);
                 free(saved[i].devices);
         }
         assert_int_equal(p2pd_leases_follow(l, b.m, tell, &told), 1);
@@ -473,6 +568,8 @@ int main(void)
                 cmocka_unit_test(test_expiry_and_connections),
                 cmocka_unit_test(test_virtual_functions),
                 cmocka_unit_test(test_unplugged),
+                cmocka_unit_test(test_twins),
+                cmocka_unit_test(test_learns_the_serial),
                 cmocka_unit_test(test_lost_virtual_function),
                 cmocka_unit_test(test_state_file),
                 cmocka_unit_test(test_overlap),

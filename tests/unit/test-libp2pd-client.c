@@ -387,6 +387,10 @@ static void test_register_bar(void **state)
         assert_int_equal(id, 0);
         expect_call(f, "{\"method\":\"io.p2pd.UnregisterBar\",\"parameters\":"
                        "{\"function\":\"x\",\"bar_index\":0}}");
+        say(f, "{\"parameters\":{\"generation\":2,\"id\":7}}");
+        assert_int_equal(p2pd_client_unregister_bar_id(f->client, 7, 1000, &id), 0);
+        assert_int_equal(id, 7);
+        expect_call(f, "{\"method\":\"io.p2pd.UnregisterBar\",\"parameters\":{\"id\":7}}");
         say(f, "{\"parameters\":{\"generation\":2}}");
         assert_int_equal(p2pd_client_register_bar(f->client, "x", 3, 1000, NULL), 0);
         id = 77;

@@ -2,6 +2,7 @@
 
 /* The plain record: addresses as text, sorting and renumbering, loops, doubles, first functions. */
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -283,6 +284,87 @@ static void test_kinds(void **state)
         p2p_machine_free(m);
 }
 
+/* What the function at this address has, in a machine of several. */
+static void expect_serial(const struct p2p_machine *m, const char *text, enum p2p_why why,
+                          uint64_t val)
+{
+        struct p2p_fact got = p2p_machine_serial(m, p2p_machine_find(m, address(text)));
+
+        if (got.why != why || got.val != val)
+                fail_msg("%s: %s %" PRIx64, text, p2p_why_to_string(got.why), got.val);
+}
+
+static struct p2p_function *add_serial(struct p2p_machine *m, const char *text,
+                                       struct p2p_fact serial, struct p2p_fact ari)
+{
+        struct p2p_function *f = p2p_machine_add_function(m, address(text));
+
+        assert_non_null(f);
+        f->serial = serial;
+        f->ari = ari;
+        return f;
+}
+
+static void test_serial_of_the_device(void **state)
+{
+        const struct p2p_fact none = p2p_fact_without(P2P_WHY_ABSENT);
+        const struct p2p_fact hidden = p2p_fact_without(P2P_WHY_NO_PRIVILEGE);
+        const struct p2p_fact off = p2p_fact_known(0), on = p2p_fact_known(1);
+        struct p2p_machine *m = p2p_machine_new(P2P_SOURCE_LIVE);
+        struct p2p_function *vf;
+
+        (void)state;
+        /* Two devices of a bus: each has its own function 0. */
+        add_serial(m, "00:02.0", p2p_fact_known(0x20), off);
+        add_serial(m, "00:02.1", none, off);
+        add_serial(m, "00:02.2", p2p_fact_known(0x22), off);
+        add_serial(m, "00:02.3", hidden, off);
+        add_serial(m, "00:03.0", none, off);
+        add_serial(m, "00:03.1", none, off);
+        add_serial(m, "00:04.0", hidden, off);
+        add_serial(m, "00:04.1", none, off);
+        add_serial(m, "00:05.1", none, off); /* without its function 0 */
+        /* With ARI a bus has one device. */
+        add_serial(m, "01:00.0", p2p_fact_known(0x10), on);
+        add_serial(m, "01:00.7", none, on);
+        add_serial(m, "01:01.0", none, on);
+        add_serial(m, "01:1f.7", none, on);
+        add_serial(m, "02:00.0", p2p_fact_known(0x30), hidden);
+        add_serial(m, "02:00.1", none, hidden);
+        add_serial(m, "02:01.0", none, hidden);
+        /* Virtual functions, of function 1 too. */
+        add_serial(m, "03:00.0", p2p_fact_known(0x40), off);
+        add_serial(m, "03:00.1", none, off);
+        vf = add_serial(m, "04:00.0", none, off);
+        vf->is_vf = true;
+        vf->physfn = p2p_machine_find(m, address("03:00.1"));
+        vf = add_serial(m, "04:00.1", none, off);
+        vf->is_vf = true;
+        vf = add_serial(m, "04:00.2", p2p_fact_known(0x42), off);
+        vf->is_vf = true;
+        add_serial(m, "04:00.3", none, off); /* function 0 is a virtual one */
+        assert_int_equal(p2p_machine_finish(m), 0);
+
+        expect_serial(m, "00:02.0", P2P_WHY_KNOWN, 0x20);
+        expect_serial(m, "00:02.1", P2P_WHY_KNOWN, 0x20);
+        expect_serial(m, "00:02.2", P2P_WHY_KNOWN, 0x22);
+        expect_serial(m, "00:02.3", P2P_WHY_NO_PRIVILEGE, 0);
+        expect_serial(m, "00:03.0", P2P_WHY_ABSENT, 0);
+        expect_serial(m, "00:03.1", P2P_WHY_ABSENT, 0);
+        expect_serial(m, "00:04.1", P2P_WHY_NO_PRIVILEGE, 0);
+        expect_serial(m, "00:05.1", P2P_WHY_NOT_REPORTED, 0);
+        expect_serial(m, "01:00.7", P2P_WHY_KNOWN, 0x10);
+        expect_serial(m, "01:01.0", P2P_WHY_KNOWN, 0x10);
+        expect_serial(m, "01:1f.7", P2P_WHY_KNOWN, 0x10);
+        expect_serial(m, "02:00.1", P2P_WHY_KNOWN, 0x30);
+        expect_serial(m, "02:01.0", P2P_WHY_NO_PRIVILEGE, 0);
+        expect_serial(m, "04:00.0", P2P_WHY_KNOWN, 0x40);
+        expect_serial(m, "04:00.1", P2P_WHY_NOT_REPORTED, 0);
+        expect_serial(m, "04:00.2", P2P_WHY_KNOWN, 0x42);
+        expect_serial(m, "04:00.3", P2P_WHY_NOT_REPORTED, 0);
+        p2p_machine_free(m);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -296,6 +378,7 @@ int main(void)
                 cmocka_unit_test(test_warnings_are_capped),
                 cmocka_unit_test(test_arena),
                 cmocka_unit_test(test_kinds),
+                cmocka_unit_test(test_serial_of_the_device),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -583,6 +583,109 @@ static void test_wishes(void **state)
         serve_fixture_teardown(&f);
 }
 
+/* Asks to unregister; the wish that came of it. */
+static const struct p2pd_bar_wish *unregister(struct serve_fixture *f, int fd, const char *message)
+{
+        const unsigned n = f->n_wishes;
+
+        serve_fixture_ask(f, fd, message);
+        expect_silence(f, fd);
+        assert_int_equal(f->n_wishes, n + 1);
+        assert_false(f->wishes[n].registered);
+        finish_wish(f, n, 0);
+        free(serve_fixture_receive(f, fd));
+        return &f->wishes[n];
+}
+
+#define UNREGISTER(parameters) CALL("io.p2pd.UnregisterBar", parameters)
+
+/* What is not there, by every name that it had. */
+static void test_unregister_what_is_absent(void **state)
+{
+        struct p2pd_absent_bar bars[] = {
+                {.slot = {"0000:00:01.0/00.0"},
+                 .bar_index = 2,
+                 .id = 9,
+                 .has_address = true,
+                 .address = {.bus = 0x77}},
+                {.slot = {"0000:00:07.0/00.0"},
+                 .bar_index = 2,
+                 .has_address = true,
+                 .address = {.bus = 0x78}},
+                {.slot = {"0000:00:08.0/00.0"},
+                 .bar_index = 2,
+                 .has_address = true,
+                 .address = {.bus = 0x78}},
+                {.slot = {"0000:00:09.0/00.0"}, .bar_index = 0},
+        };
+        const struct p2pd_absent_bars absent = {bars, 4};
+        struct serve_fixture f;
+        json_object *r;
+        int fd, pair[2];
+        char *text;
+
+        (void)state;
+        serve_fixture_setup(&f, NULL, 0);
+        f.status.absent_bars = &absent;
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
+                         0);
+        assert_int_equal(p2pd_server_add_connection(f.server, pair[0]), 0);
+        fd = pair[1];
+        assert_string_equal(unregister(&f, fd, UNREGISTER("{\"id\":9}"))->absent_slot.text,
+                            "0000:00:01.0/00.0");
+        assert_int_equal(f.wishes[0].bar_index, 2);
+        assert_string_equal(
+                unregister(&f, fd, UNREGISTER("{\"function\":\"77:00.0\",\"bar_index\":2}"))
+                        ->absent_slot.text,
+                "0000:00:01.0/00.0");
+        assert_string_equal(
+                unregister(&f, fd,
+                           UNREGISTER("{\"function\":\"0000:00:08.0/00.0\",\"bar_index\":2}"))
+                        ->absent_slot.text,
+                "0000:00:08.0/00.0");
+        assert_string_equal(
+                unregister(&f, fd,
+                           UNREGISTER("{\"function\":\"0000:00:09.0/00.0\",\"bar_index\":0}"))
+                        ->absent_slot.text,
+                "0000:00:09.0/00.0");
+        assert_string_equal(
+                unregister(&f, fd, UNREGISTER("{\"function\":\"nvme0\",\"bar_index\":1}"))
+                        ->absent_slot.text,
+                "");
+        expect_error(&f, fd, UNREGISTER("{\"function\":\"77:00.0\",\"bar_index\":1}"),
+                     "io.p2pd.BarNotRegistered");
+        expect_error(&f, fd, UNREGISTER("{\"function\":\"79:00.0\",\"bar_index\":2}"),
+                     "io.p2pd.BarNotRegistered");
+        expect_error(&f, fd, UNREGISTER("{\"function\":\"nvme9\",\"bar_index\":2}"),
+                     "io.p2pd.FunctionNotFound");
+        expect_error(&f, fd, UNREGISTER("{\"id\":10}"), "io.p2pd.BarNotRegistered");
+        expect_error(&f, fd, UNREGISTER("{\"id\":0}"), "org.varlink.service.InvalidParameter");
+        expect_error(&f, fd, UNREGISTER("{\"id\":65536}"), "org.varlink.service.InvalidParameter");
+        expect_error(&f, fd, UNREGISTER("{\"id\":9,\"bar_index\":2}"),
+                     "org.varlink.service.InvalidParameter");
+        expect_error(&f, fd, UNREGISTER("{\"id\":9,\"function\":\"nvme0\"}"),
+                     "org.varlink.service.InvalidParameter");
+        expect_error(&f, fd, UNREGISTER("{}"), "org.varlink.service.InvalidParameter");
+        /* Two were seen there: their slots are told. */
+        serve_fixture_ask(&f, fd, UNREGISTER("{\"function\":\"78:00.0\",\"bar_index\":2}"));
+        text = serve_fixture_receive(&f, fd);
+        assert_non_null(strstr(text, "FunctionAmbiguous"));
+        assert_non_null(strstr(text, "[\"0000:00:07.0/00.0\",\"0000:00:08.0/00.0\"]"));
+        free(text);
+        assert_int_equal(f.n_wishes, 5);
+        /* They are listed, unless functions are named. */
+        r = serve_fixture_call(&f, fd, CALL("io.p2pd.ListBars", "{}"));
+        reply_check(r, "io.p2pd", "ListBars");
+        assert_int_equal(reply_length(r, "parameters.absent"), 4);
+        json_object_put(r);
+        r = serve_fixture_call(&f, fd, CALL("io.p2pd.ListBars", "{\"functions\":[\"nvme0\"]}"));
+        reply_check(r, "io.p2pd", "ListBars");
+        assert_int_equal(reply_length(r, "parameters.absent"), 0);
+        json_object_put(r);
+        (void)close(fd);
+        serve_fixture_teardown(&f);
+}
+
 static void test_ids_in_replies(void **state)
 {
         struct serve_fixture f;
@@ -646,6 +749,7 @@ int main(void)
                 cmocka_unit_test(test_readers_go),
                 cmocka_unit_test(test_reader_that_is_closed_counts_on),
                 cmocka_unit_test(test_wishes),
+                cmocka_unit_test(test_unregister_what_is_absent),
                 cmocka_unit_test(test_ids_in_replies),
         };
 

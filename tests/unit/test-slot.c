@@ -313,15 +313,43 @@ static void expect_identity(struct p2p_identity identity, const char *want)
         assert_int_equal(p2p_identity_parse(text, &again), 0);
         assert_int_equal(again.is_known, identity.is_known);
         assert_int_equal(p2p_identity_is_same(&again, &identity), identity.is_known);
+        assert_true(p2p_identity_is_equal(&again, &identity));
         assert_false(p2p_identity_is_other(&again, &identity));
+}
+
+static void expect_each_fact_counts(const struct p2p_machine *m, struct p2p_function *f)
+{
+        struct p2p_fact *const facts[] = {&f->vendor, &f->device, &f->subsystem_vendor,
+                                          &f->subsystem_device, &f->class_code};
+        const struct p2p_identity first = p2p_function_identity(m, 0);
+
+        for (size_t i = 0; i < 5; i++) {
+                const struct p2p_fact before = *facts[i];
+                struct p2p_identity changed, nobody;
+
+                *facts[i] = p2p_fact_known(0x77);
+                changed = p2p_function_identity(m, 0);
+                *facts[i] = p2p_fact_without(P2P_WHY_IO_ERROR);
+                nobody = p2p_function_identity(m, 0);
+                *facts[i] = before;
+                assert_true(p2p_identity_is_other(&first, &changed));
+                assert_false(p2p_identity_may_be(&first, &changed));
+                assert_false(p2p_identity_is_same(&first, &changed));
+                assert_false(p2p_identity_is_equal(&first, &changed));
+                expect_identity(nobody, "unknown");
+                assert_false(p2p_identity_is_same(&nobody, &nobody));
+                assert_true(p2p_identity_is_equal(&nobody, &nobody));
+                assert_false(p2p_identity_is_same(&first, &nobody));
+                assert_false(p2p_identity_may_be(&first, &nobody));
+                assert_false(p2p_identity_is_equal(&first, &nobody));
+                assert_false(p2p_identity_is_other(&nobody, &first));
+        }
 }
 
 static void test_identity(void **state)
 {
         struct builder b = builder_new();
         struct p2p_function *f;
-        struct p2p_identity first;
-        const struct p2p_fact unknown = p2p_fact_without(P2P_WHY_IO_ERROR);
 
         (void)state;
         f = builder_edit(&b, builder_integrated(&b, "00:01.0"));
@@ -330,33 +358,71 @@ static void test_identity(void **state)
         f->subsystem_vendor = p2p_fact_known(0x10de);
         f->subsystem_device = p2p_fact_known(0x16c1);
         f->class_code = p2p_fact_known(0x030200);
-        first = p2p_function_identity(f);
-        expect_identity(first, "10de:2330:10de:16c1:030200");
+        expect_identity(p2p_function_identity(b.m, 0), "10de:2330:10de:16c1:030200:-");
+        f->serial = p2p_fact_known(UINT64_C(0x48b02dffff0a1b2c));
+        expect_identity(p2p_function_identity(b.m, 0),
+                        "10de:2330:10de:16c1:030200:48b02dffff0a1b2c");
+        f->serial = p2p_fact_known(1);
+        expect_identity(p2p_function_identity(b.m, 0),
+                        "10de:2330:10de:16c1:030200:0000000000000001");
+        expect_each_fact_counts(b.m, f);
+        f->serial = p2p_fact_without(P2P_WHY_NO_PRIVILEGE);
+        expect_identity(p2p_function_identity(b.m, 0), "10de:2330:10de:16c1:030200:?");
+        expect_each_fact_counts(b.m, f);
         f->subsystem_vendor = f->subsystem_device = p2p_fact_without(P2P_WHY_ABSENT);
-        expect_identity(p2p_function_identity(f), "10de:2330:-:-:030200");
-        {
-                struct p2p_fact *const facts[] = {&f->vendor, &f->device, &f->subsystem_vendor,
-                                                  &f->subsystem_device, &f->class_code};
-
-                for (size_t i = 0; i < 5; i++) {
-                        const struct p2p_fact before = *facts[i];
-                        struct p2p_identity changed, nobody;
-
-                        *facts[i] = p2p_fact_known(0x77);
-                        changed = p2p_function_identity(f);
-                        *facts[i] = unknown;
-                        nobody = p2p_function_identity(f);
-                        *facts[i] = before;
-                        first = p2p_function_identity(f);
-                        assert_true(p2p_identity_is_other(&first, &changed));
-                        assert_false(p2p_identity_is_same(&first, &changed));
-                        expect_identity(nobody, "unknown");
-                        assert_false(p2p_identity_is_same(&nobody, &nobody));
-                        assert_false(p2p_identity_is_same(&first, &nobody));
-                        assert_false(p2p_identity_is_other(&nobody, &first));
-                }
-        }
+        expect_identity(p2p_function_identity(b.m, 0), "10de:2330:-:-:030200:?");
         builder_free(&b);
+}
+
+/* Serial numbers: two, none, and one that cannot be read. What each question answers for what was
+ * recorded (row) and what is there now (column). */
+static void test_serial_questions(void **state)
+{
+        static const char *const texts[] = {"10de:2330:-:-:030200:1111111111111111",
+                                            "10de:2330:-:-:030200:2222222222222222",
+                                            "10de:2330:-:-:030200:-", "10de:2330:-:-:030200:?"};
+        static const char *const other[] = {".XX.", "X.X.", "XX..", "...."};
+        static const char *const same[] = {"X...", ".X..", "..X.", "XXXX"};
+        static const char *const learns[] = {"....", "....", "....", "XXX."};
+
+        (void)state;
+        for (size_t i = 0; i < 4; i++)
+                for (size_t j = 0; j < 4; j++) {
+                        struct p2p_identity recorded, now;
+
+                        assert_int_equal(p2p_identity_parse(texts[i], &recorded), 0);
+                        assert_int_equal(p2p_identity_parse(texts[j], &now), 0);
+                        assert_int_equal(p2p_identity_is_other(&recorded, &now),
+                                         other[i][j] == 'X');
+                        assert_int_equal(p2p_identity_may_be(&recorded, &now), other[i][j] != 'X');
+                        assert_int_equal(p2p_identity_is_same(&recorded, &now), same[i][j] == 'X');
+                        assert_int_equal(p2p_identity_is_equal(&recorded, &now), i == j);
+                        if (other[i][j] == 'X')
+                                continue;
+                        assert_int_equal(p2p_identity_learn(&recorded, &now), learns[i][j] == 'X');
+                        expect_identity(recorded, texts[learns[i][j] == 'X' ? j : i]);
+                }
+}
+
+static void test_learns_what_was_unknown(void **state)
+{
+        struct p2p_identity nobody = {.is_known = false}, recorded = {.is_known = false}, now;
+
+        (void)state;
+        assert_int_equal(p2p_identity_parse("10de:2330:-:-:030200:?", &now), 0);
+        assert_true(p2p_identity_learn(&recorded, &now));
+        assert_false(p2p_identity_learn(&recorded, &nobody));
+        expect_identity(recorded, "10de:2330:-:-:030200:?");
+}
+
+/* Without a serial number, as it was written before there was one. */
+static void test_older_identity_text(void **state)
+{
+        struct p2p_identity identity;
+
+        (void)state;
+        assert_int_equal(p2p_identity_parse("10de:2330:10de:16c1:030200", &identity), 0);
+        expect_identity(identity, "10de:2330:10de:16c1:030200:?");
 }
 
 static void test_identity_text(void **state)
@@ -373,6 +439,13 @@ static void test_identity_text(void **state)
                 "10de:2330:10de:16C1:030200",
                 "10de:2330::16c1:030200",
                 "10de:2330:--:16c1:030200",
+                "10de:2330:10de:16c1:030200:",
+                "10de:2330:10de:16c1:030200:--",
+                "10de:2330:10de:16c1:030200:??",
+                "10de:2330:10de:16c1:030200:112233445566778",
+                "10de:2330:10de:16c1:030200:11223344556677889",
+                "10de:2330:10de:16c1:030200:112233445566778G",
+                "10de:2330:10de:16c1:030200:-:",
         };
         struct p2p_identity identity = {.vendor = 7};
 
@@ -395,6 +468,9 @@ int main(void)
                 cmocka_unit_test(test_slot_text),
                 cmocka_unit_test(test_random_machines),
                 cmocka_unit_test(test_identity),
+                cmocka_unit_test(test_serial_questions),
+                cmocka_unit_test(test_learns_what_was_unknown),
+                cmocka_unit_test(test_older_identity_text),
                 cmocka_unit_test(test_identity_text),
         };
 

@@ -330,8 +330,8 @@ static void test_damaged_file_that_cannot_be_kept(void **state)
 
 static void test_newer_file_is_left_alone(void **state)
 {
-        /* "p2pd-state 2 anything" has this CRC-32. */
-        static const char newer[] = "p2pd-state 2 anything 4e8d896e\nwhatever\n";
+        /* "p2pd-state 3 anything" has this CRC-32. */
+        static const char newer[] = "p2pd-state 3 anything a14fe250\nwhatever\n";
         const struct directory *d = *state;
         struct p2pd_state s = state_sample(0);
         unsigned n_reports = 0;
@@ -384,11 +384,11 @@ static void test_enormous_file(void **state)
         p2pd_state_deinit(&s);
 }
 
-/* How many steps a save takes. */
+/* How many steps a save of variant 2 takes. */
 static unsigned count_steps(const struct directory *d, size_t write_limit)
 {
         steps = (typeof(steps)){.armed = true, .write_limit = write_limit};
-        save(d, 1);
+        save(d, 2);
         steps.armed = false;
         return steps.n;
 }

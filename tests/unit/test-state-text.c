@@ -56,20 +56,6 @@ static struct p2pd_state parse(const char *text, size_t size, struct reports *re
         return s;
 }
 
-/* Bit by bit, from the definition. */
-static uint32_t plain_crc(const char *bytes, size_t n)
-{
-        uint32_t crc = 0xffffffff;
-
-        for (size_t i = 0; i < n; i++)
-                for (unsigned bit = 0; bit < 8; bit++) {
-                        const bool carry = ((crc ^ (uint8_t)bytes[i] >> bit) & 1U) != 0;
-
-                        crc = crc >> 1 ^ (carry ? 0xedb88320 : 0);
-                }
-        return ~crc;
-}
-
 static void test_crc(void **state)
 {
         struct random r = {.state = 1};
@@ -83,37 +69,36 @@ static void test_crc(void **state)
 
                 for (size_t j = 0; j < n; j++)
                         bytes[j] = (char)random_below(&r, 256);
-                assert_int_equal(p2pd_state_crc(0, bytes, n), plain_crc(bytes, n));
+                assert_int_equal(p2pd_state_crc(0, bytes, n), state_plain_crc(bytes, n));
                 assert_int_equal(
                         p2pd_state_crc(p2pd_state_crc(0, bytes, half), bytes + half, n - half),
-                        plain_crc(bytes, n));
+                        state_plain_crc(bytes, n));
         }
-}
-
-/* Puts checksums at the end of the lines of a text, and the last line if with_end. */
-static char *seal(const char *lines, bool with_end, size_t *ret_size)
-{
-        unsigned n = 0;
-        char *text, line[4096];
-        FILE *out = open_memstream(&text, ret_size);
-
-        assert_non_null(out);
-        for (const char *end; *lines; lines = end + 1, n++) {
-                end = strchr(lines, '\n');
-                assert_non_null(end);
-                (void)fprintf(out, "%.*s %08x\n", (int)(end - lines), lines,
-                              plain_crc(lines, (size_t)(end - lines)));
-        }
-        (void)fflush(out);
-        if (with_end) {
-                (void)snprintf(line, sizeof(line), "end %u %08x", n, plain_crc(text, *ret_size));
-                (void)fprintf(out, "%s %08x\n", line, plain_crc(line, strlen(line)));
-        }
-        assert_int_equal(fclose(out), 0);
-        return text;
 }
 
 static const char sample_lines[] =
+        "p2pd-state 2 6a2e8d0c-0000-4000-8000-123456789abc 6 77 1-3,5,7-8,15,300,310 2 2\n"
+        "id 1 in-use 0 0000:00:01.0/00.0 0000:00:00.0 0 10de:0000:-:-:030200:-\n"
+        "id 2 retired 1 0000:01:01.0/01.0+0010 0000:01:00.0 1 10de:0001:1234:0001:030200:?\n"
+        "id 3 in-use 0 % 0000:02:00.0 2 10de:0002:1234:0002:030200:fedcba9800000002\n"
+        "id 5 in-use 0 0000:03:01.0/03.0+0010 0000:03:00.0 3 unknown\n"
+        "id 7 lost 0 % 0000:00:00.0 0 unknown\n"
+        "id 8 in-use 0 0000:05:01.0/05.0+0010 10000:05:00.0 5 10de:0005:1234:0005:030200:?\n"
+        "id 15 in-use 0 0000:06:01.0/06.0 0000:06:00.0 0 10de:0006:-:-:030200:fedcba9800000006\n"
+        "id 300 retired 7 0000:07:01.0/07.0+0010 0000:07:00.0 1 "
+        "10de:0007:1234:0007:030200:fedcba9800000007\n"
+        "id 310 in-use 0 0000:08:01.0/08.0 0000:08:00.0 2 10de:0008:1234:0008:030200:-\n"
+        "registration 0000:00:01.0/00.0 0 10de:0000:-:-:030200:-\n"
+        "registration 0000:01:01.0/01.0+0010 1 10de:0001:1234:0001:030200:? 0000:05:00.0\n"
+        "lease 12 training % 1000 4242 1700000000000000 0 0 0 1\n"
+        "device 12 0000:0c:01.0/0c.0 10de:000c:-:-:030200:- 0000:0c:00.0\n"
+        "lease 77 night-run a%20b%25%0a%c3%a9%01 1000 4242 1700000000000000 18446744073709551615 "
+        "5000000000 7000000000 2\n"
+        "device 77 0000:4d:01.0/0d.0+0010 10de:004d:1234:004d:030200:? 0000:4d:00.0\n"
+        "device 77 0000:4e:01.0/0e.0 10de:004e:-:-:030200:fedcba980000004e 0000:4e:00.0\n";
+
+/* The same, before there were serial numbers, deadlines and durations. */
+static const char sample_lines_1[] =
         "p2pd-state 1 6a2e8d0c-0000-4000-8000-123456789abc 6 77 1-3,5,7-8,15,300,310 2 2\n"
         "id 1 in-use 0 0000:00:01.0/00.0 0000:00:00.0 0 10de:0000:-:-:030200\n"
         "id 2 retired 1 0000:01:01.0/01.0+0010 0000:01:00.0 1 10de:0001:1234:0001:030200\n"
@@ -133,13 +118,13 @@ static const char sample_lines[] =
         "device 77 0000:4d:01.0/0d.0+0010 10de:004d:1234:004d:030200 0000:4d:00.0\n"
         "device 77 0000:4e:01.0/0e.0 10de:004e:-:-:030200 0000:4e:00.0\n";
 
-/* Files of this version must be read for ever. */
-static void test_text_of_version_1(void **state)
+/* Files of these versions must be read for ever. */
+static void test_text_of_version_2(void **state)
 {
         struct p2pd_state s = state_sample(0), again;
         struct reports reports;
         size_t size, want_size;
-        char *text = format(&s, &size), *want = seal(sample_lines, true, &want_size);
+        char *text = format(&s, &size), *want = state_seal(sample_lines, true, &want_size);
 
         (void)state;
         assert_string_equal(text, want);
@@ -150,6 +135,102 @@ static void test_text_of_version_1(void **state)
         p2pd_state_deinit(&s);
         free(text);
         free(want);
+}
+
+/* What version 1 could not say. */
+static void forget_serial(struct p2p_identity *identity)
+{
+        if (identity->is_known)
+                identity->serial = p2p_fact_without(P2P_WHY_NOT_REPORTED);
+}
+
+static void make_version_1(struct p2pd_state *s)
+{
+        for (uint32_t i = 0; i < s->n_ids; i++)
+                forget_serial(&s->ids[i].identity);
+        for (uint32_t i = 0; i < s->n_registrations; i++) {
+                forget_serial(&s->registrations[i].identity);
+                s->registrations[i].has_address = false;
+                s->registrations[i].address = (struct p2p_address){0};
+        }
+        for (uint32_t i = 0; i < s->n_leases; i++) {
+                struct p2pd_state_lease *l = &s->leases[i];
+
+                for (uint32_t j = 0; j < l->n_devices; j++)
+                        forget_serial(&l->devices[j].identity);
+                l->deadline_usec = 0;
+                l->duration_usec =
+                        l->expires_usec > l->taken_usec ? l->expires_usec - l->taken_usec : 0;
+        }
+}
+
+static void test_text_of_version_1(void **state)
+{
+        struct p2pd_state s = state_sample(0), got, again;
+        struct reports reports;
+        size_t size;
+        char *text = state_seal(sample_lines_1, true, &size);
+
+        (void)state;
+        make_version_1(&s);
+        got = parse(text, size, &reports);
+        assert_true(state_is_equal(&got, &s));
+        assert_int_equal(reports.n, 0);
+        assert_false(got.is_damaged);
+        free(text);
+        /* And is written as the version of today. */
+        text = format(&got, &size);
+        assert_memory_equal(text, "p2pd-state 2 ", 13);
+        again = parse(text, size, &reports);
+        assert_true(state_is_equal(&again, &s));
+        assert_int_equal(reports.n, 0);
+        free(text);
+        p2pd_state_deinit(&again);
+        p2pd_state_deinit(&got);
+        p2pd_state_deinit(&s);
+}
+
+/* A registration says where its BAR was seen last, unless that was never written. */
+static void test_address_of_registration(void **state)
+{
+        static const struct {
+                const char *end;
+                bool is_record, has_address;
+        } rows[] = {
+                {"", true, false},
+                {" 0000:07:00.0", true, true},
+                {" 0000:07:00.8", false, false},
+                {" 0000:07:00.0 0000:07:00.0", false, false},
+                {" %", false, false},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct p2pd_state s, again;
+                struct reports reports;
+                char lines[256], *text;
+                size_t size;
+
+                (void)snprintf(lines, sizeof(lines),
+                               "p2pd-state 2 boot 6 9 none %d 0\n"
+                               "registration 0000:00:01.0/00.0 3 10de:0001:-:-:030200:-%s\n",
+                               rows[i].is_record, rows[i].end);
+                text = state_seal(lines, true, &size);
+                s = parse(text, size, &reports);
+                free(text);
+                assert_int_equal(s.n_registrations, rows[i].is_record);
+                assert_int_equal(s.is_damaged, !rows[i].is_record);
+                if (rows[i].is_record) {
+                        assert_int_equal(s.registrations[0].has_address, rows[i].has_address);
+                        assert_int_equal(s.registrations[0].address.bus, rows[i].has_address * 7);
+                        text = format(&s, &size);
+                        again = parse(text, size, &reports);
+                        assert_true(state_is_equal(&again, &s));
+                        p2pd_state_deinit(&again);
+                        free(text);
+                }
+                p2pd_state_deinit(&s);
+        }
 }
 
 static void test_empty_state(void **state)
@@ -275,7 +356,7 @@ static void expect_reports(const char *lines, bool with_end, const char *want)
         struct reports reports;
         struct p2pd_state got;
         size_t size;
-        char *text = seal(lines, with_end, &size);
+        char *text = state_seal(lines, with_end, &size);
 
         got = parse(text, size, &reports);
         state_expect_sane(&got);
@@ -284,7 +365,7 @@ static void expect_reports(const char *lines, bool with_end, const char *want)
         free(text);
 }
 
-#define HEADER "p2pd-state 1 boot 6 9 "
+#define HEADER "p2pd-state 2 boot 6 9 "
 #define DEVICE " 0000:0c:01.0 10de:000c:-:-:030200 0000:0c:00.0\n"
 
 static void test_reports(void **state)
@@ -325,13 +406,13 @@ static void test_doubtful_records(void **state)
         struct reports reports;
         struct p2pd_state got;
         size_t size;
-        char *text = seal(HEADER "none 0 2\n"
-                                 "id 2 in-use 0 % 0000:02:00.0 2 unknown\n"
-                                 "id 2 in-use 0 % 0000:03:00.0 2 unknown\n"
-                                 "lease 7 a % 0 1 2 3 1\n"
-                                 "device 7" DEVICE "device 7" DEVICE "lease 7 b % 0 1 2 3 1\n"
-                                 "device 7" DEVICE,
-                          true, &size);
+        char *text = state_seal(HEADER "none 0 2\n"
+                                       "id 2 in-use 0 % 0000:02:00.0 2 unknown\n"
+                                       "id 2 in-use 0 % 0000:03:00.0 2 unknown\n"
+                                       "lease 7 a % 0 1 2 3 1\n"
+                                       "device 7" DEVICE "device 7" DEVICE "lease 7 b % 0 1 2 3 1\n"
+                                       "device 7" DEVICE,
+                                true, &size);
 
         (void)state;
         got = parse(text, size, &reports);
@@ -359,8 +440,8 @@ static void test_last_line(void **state)
         size_t size;
 
         (void)state;
-        text = seal(HEADER "none 0 0\n", false, &size);
-        crc = plain_crc(text, size);
+        text = state_seal(HEADER "none 0 0\n", false, &size);
+        crc = state_plain_crc(text, size);
         free(text);
         (void)snprintf(lines, sizeof(lines), HEADER "none 0 0\nend 1 %08x\n", crc);
         expect_reports(lines, false, "");
@@ -369,7 +450,7 @@ static void test_last_line(void **state)
         (void)snprintf(lines, sizeof(lines), HEADER "none 0 0\nend 1 %08x\n", crc ^ 1U);
         expect_wrong_end(lines);
         (void)snprintf(lines, sizeof(lines), HEADER "none 0 0\nend 1 %08x\nmore\n", crc);
-        text = seal(lines, false, &size);
+        text = state_seal(lines, false, &size);
         got = parse(text, size, &reports);
         assert_string_equal(reports.text, "state file: line 3 is damaged\n");
         p2pd_state_deinit(&got);
@@ -424,6 +505,11 @@ static void test_malformed_lines_with_right_checksums(void **state)
                 "lease 7 a % 4294967296 1 2 3 1",
                 "lease 7 a % 0 1 2 3 0",
                 "lease 7 a % 0 1 2 3 65537",
+                "lease 7 a % 0 1 2 3 4 1",
+                "lease 7 a % 0 1 2 3 4 5 0",
+                "lease 7 a % 0 1 2 3 4 5 65537",
+                "lease 7 a % 0 1 2 3 4 5 1 1",
+                "lease 7 a % 0 1 2 3 4 x 1",
                 "lease 7 a %0 0 1 2 3 1",
                 "lease 7 a %00 0 1 2 3 1",
                 "lease 7 a %g0 0 1 2 3 1",
@@ -494,7 +580,7 @@ static void test_newer_version(void **state)
         struct p2pd_state s = {.id_width = 99};
         struct reports reports = {0};
         size_t size;
-        char *text = seal("p2pd-state 2 all is different here\nand: here\n", false, &size);
+        char *text = state_seal("p2pd-state 3 all is different here\nand: here\n", false, &size);
 
         (void)state;
         assert_true(p2pd_state_is_newer(text, size));
@@ -502,7 +588,7 @@ static void test_newer_version(void **state)
         assert_int_equal(s.id_width, 99);
         assert_int_equal(reports.n, 0);
         /* A damaged first line is no newer version. */
-        text[11] = '3';
+        text[11] = '4';
         assert_false(p2pd_state_is_newer(text, size));
         s = parse(text, size, &reports);
         assert_true(s.is_id_set_lost);
@@ -635,7 +721,7 @@ static void test_random_lines(void **state)
                                 lines[j] = '#';
                 lines[n] = '\n';
                 lines[n + 1] = '\0';
-                text = seal(lines, random_below(&r, 2) == 0, &size);
+                text = state_seal(lines, random_below(&r, 2) == 0, &size);
                 if (p2pd_state_is_newer(text, size)) {
                         free(text);
                         continue;
@@ -657,7 +743,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_crc),
+                cmocka_unit_test(test_text_of_version_2),
                 cmocka_unit_test(test_text_of_version_1),
+                cmocka_unit_test(test_address_of_registration),
                 cmocka_unit_test(test_empty_state),
                 cmocka_unit_test(test_id_set_that_is_lost_stays_so),
                 cmocka_unit_test(test_cut_at_every_byte),
