@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /*
  * Strings and small arrays live in chunks that are freed together with the machine. A request
@@ -14,22 +15,18 @@
  */
 #define CHUNK_BYTES (16U * 1024U)
 
+#define HUGE_PAGE_BYTES ((size_t)2 * 1024 * 1024)
+
 struct chunk {
         struct chunk *next;
         size_t used, size;
         max_align_t data[];
 };
 
-struct p2p_arena {
-        struct chunk *first;
-        uint32_t functions_room, roots_room, groups_room;
-};
-
-static struct p2p_function function_unknown(struct p2p_address address)
+static struct p2p_function function_unknown(void)
 {
         const struct p2p_fact u = p2p_fact_without(P2P_WHY_NOT_IN_SOURCE);
         struct p2p_function f = {
-                .address = address,
                 .parent = P2P_NONE,
                 .root = P2P_NONE,
                 .physfn = P2P_NONE,
@@ -83,6 +80,13 @@ static struct p2p_function function_unknown(struct p2p_address address)
         return f;
 }
 
+struct p2p_arena {
+        struct chunk *first;
+        uint32_t functions_room, roots_room, groups_room;
+        uint32_t group_max;          /* the highest number of a group so far */
+        struct p2p_function unknown; /* what an added function begins with */
+};
+
 struct p2p_machine *p2p_machine_new(enum p2p_source_kind source)
 {
         const struct p2p_fact u = p2p_fact_without(P2P_WHY_NOT_IN_SOURCE);
@@ -95,6 +99,7 @@ struct p2p_machine *p2p_machine_new(enum p2p_source_kind source)
                 free(m);
                 return NULL;
         }
+        m->arena->unknown = function_unknown();
         m->source = source;
         m->cpu_why = P2P_WHY_NOT_IN_SOURCE;
         m->cpu_family = m->cpu_model = u;
@@ -184,6 +189,42 @@ static int grow(void **array, uint32_t n, uint32_t *room, size_t size)
         return 0;
 }
 
+/* n * size bytes, not zeroed, for free(): on huge pages where they are worth it and the system
+ * gives them, because the records of thousands of functions otherwise cost more page faults than
+ * work. */
+static void *alloc_large(size_t n, size_t size)
+{
+        size_t bytes;
+        void *p;
+
+        if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 2)
+                return NULL;
+        if (bytes < HUGE_PAGE_BYTES)
+                return malloc(bytes + 1);
+        bytes = (bytes + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
+        if (posix_memalign(&p, HUGE_PAGE_BYTES, bytes) != 0)
+                return NULL;
+        (void)madvise(p, bytes, MADV_HUGEPAGE);
+        return p;
+}
+
+int p2p_machine_reserve(struct p2p_machine *m, uint32_t n)
+{
+        struct p2p_function *functions;
+
+        if (n <= m->arena->functions_room)
+                return 0;
+        functions = alloc_large(n, sizeof(*functions));
+        if (!functions)
+                return -ENOMEM;
+        if (m->n_functions > 0)
+                memcpy(functions, m->functions, m->n_functions * sizeof(*functions));
+        free(m->functions);
+        m->functions = functions;
+        m->arena->functions_room = n;
+        return 0;
+}
+
 struct p2p_function *p2p_machine_add_function(struct p2p_machine *m, struct p2p_address address)
 {
         void *array = m->functions;
@@ -191,7 +232,8 @@ struct p2p_function *p2p_machine_add_function(struct p2p_machine *m, struct p2p_
         if (grow(&array, m->n_functions, &m->arena->functions_room, sizeof(*m->functions)) < 0)
                 return NULL;
         m->functions = array;
-        m->functions[m->n_functions] = function_unknown(address);
+        m->functions[m->n_functions] = m->arena->unknown;
+        m->functions[m->n_functions].address = address;
         return &m->functions[m->n_functions++];
 }
 
@@ -217,13 +259,16 @@ uint32_t p2p_machine_add_group(struct p2p_machine *m, uint32_t number)
 {
         void *array = m->groups;
 
-        /* Functions come sorted, and so do their groups: the newest is the likeliest. */
-        for (uint32_t i = m->n_groups; i > 0; i--)
-                if (m->groups[i - 1].number == number)
-                        return i - 1;
+        /* A scan adds them in order of number: one above all others is new. */
+        if (number <= m->arena->group_max)
+                for (uint32_t i = m->n_groups; i > 0; i--)
+                        if (m->groups[i - 1].number == number)
+                                return i - 1;
         if (grow(&array, m->n_groups, &m->arena->groups_room, sizeof(*m->groups)) < 0)
                 return P2P_NONE;
         m->groups = array;
+        if (number > m->arena->group_max)
+                m->arena->group_max = number;
         m->groups[m->n_groups] = (struct p2p_group){
                 .number = number,
                 .type = P2P_GROUP_TYPE_UNKNOWN,

@@ -169,6 +169,10 @@ const char *p2p_kind_to_string(enum p2p_kind kind);
 
 struct p2p_function {
         struct p2p_address address;
+        /* Tells it from an earlier one at the same address, of the same running kernel: the inode
+         * of its entry in the kernel's list. 0: not known. Says nothing about the hardware, so
+         * p2p_diff does not compare it. */
+        uint64_t incarnation;
 
         /* Place in the tree. parent: the upstream bridge (a VF's: its PF's), P2P_NONE on a root
          * bus. When parent_why is not KNOWN, the parent cannot be told, parent is P2P_NONE and so
@@ -338,6 +342,9 @@ const char *p2p_machine_strndup(struct p2p_machine *m, const char *text, size_t 
  * add. The caller may set parent, physfn, root and group as indices in the order of adding;
  * finish() renumbers them. NULL: memory. */
 struct p2p_function *p2p_machine_add_function(struct p2p_machine *m, struct p2p_address address);
+
+/* Makes room for n functions in all at once. 0 or -ENOMEM. */
+int p2p_machine_reserve(struct p2p_machine *m, uint32_t n);
 
 /* Index of the root bus (segment, bus), added if new; P2P_NONE: out of memory. */
 uint32_t p2p_machine_add_root(struct p2p_machine *m, uint32_t segment, uint8_t bus);

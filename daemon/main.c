@@ -45,7 +45,8 @@ static void print_help(void)
                "  --state DIR         keep BAR ids and leases over restarts in DIR; `off`: do not\n"
                "                      (default: $STATE_DIRECTORY, off with --root and --lspci)\n"
                "  --id-bits N         width of BAR ids, 4 to 16 (default: what fits the machine)\n"
-               "  --settle-msec N     quiet time after an event before reading again (default %u)\n"
+               "  --settle-msec N     quiet time after an event before reading all again (default\n"
+               "                      %u)\n"
                "  --recheck-msec N    how often to look for changes without an event, 0: never\n"
                "                      (default %u)\n"
                "  --help, --version\n",

@@ -22,28 +22,17 @@
 #include "log.h"
 #include "publisher.h"
 #include "scan-job.h"
+#include "schedule.h"
 #include "serve/server.h"
 #include "service.h"
 #include "verification.h"
 
-/* A storm of uevents must not put the rescan off for ever. */
-#define SETTLE_TIMES_MAX 10U
 /* How many flipped pairs an event carries and the log names; all of them are counted. */
 #define FLIPS_MAX 256U
 #define FLIPS_LOGGED_MAX 16U
 #define WARNINGS_LOGGED_MAX 16U
 /* How long the loop stays awake after a call. */
 #define LINGER_USEC 50U
-
-/*
- *  state      uevent, reload    settle timer    recheck timer    scan finished
- *  IDLE       -> SETTLING       -               -> SCANNING      -
- *  SETTLING   longer            -> SCANNING     -                -
- *  SCANNING   -> DIRTY          -               -                -> IDLE
- *  DIRTY      -                 -               -                -> SETTLING, or SCANNING
- *                                                                   for a Rescan
- */
-enum scan_state { SCAN_IDLE, SCAN_SETTLING, SCAN_SCANNING, SCAN_DIRTY };
 
 /* A client's Rescan must be answered by a reading that began after it: the one under way, or the
  * next one. */
@@ -72,12 +61,12 @@ struct p2pd_manager {
         struct p2pd_scan_job *job;
         struct p2pd_snapshot *scan_before; /* what the job compares with, held */
         struct p2pd_status status;
-        enum scan_state state;
+        struct p2pd_schedule schedule;
         enum rescan rescan;
         bool reloading;       /* READY is owed for a reload */
+        bool scan_is_all;     /* the reading under way is one of everything */
         bool scan_is_recheck; /* no event asked for the reading under way */
         bool reader_was_alive;
-        uint64_t settle_since_usec;
         int scan_done_fd;
 };
 
@@ -225,6 +214,7 @@ static int take_result(struct p2pd_manager *m, struct p2pd_scan_result *result)
         return r;
 }
 
+/* Of a reading of everything. */
 static struct p2pd_scan_params scan_params(const struct p2pd_manager *m)
 {
         return (struct p2pd_scan_params){
@@ -236,7 +226,7 @@ static struct p2pd_scan_params scan_params(const struct p2pd_manager *m)
         };
 }
 
-static void start_scan(struct p2pd_manager *m)
+static int start_scan(struct p2pd_manager *m, const struct p2pd_schedule_step *step)
 {
         struct p2pd_scan_params params;
         int r;
@@ -244,72 +234,69 @@ static void start_scan(struct p2pd_manager *m)
         assert(!m->job && !m->scan_before);
         m->scan_before = p2pd_snapshot_ref(current(m));
         params = scan_params(m);
+        params.reads_some = step->read == P2PD_READ_SOME;
+        params.scope = step->scope;
+        m->scan_is_all = !params.reads_some;
         r = p2pd_scan_job_start(&params, &m->job);
         if (r < 0) {
                 m->scan_before = p2pd_snapshot_unref(m->scan_before);
                 p2pd_log(LOG_ERR, NULL, "cannot start reading the machine: %s", strerror(-r));
-                m->state = SCAN_SETTLING;
-                arm(m, EVENT_SETTLE, m->params.settle_usec + 1000000U);
-                return;
         }
-        m->state = SCAN_SCANNING;
+        return r;
 }
 
-/* Something happened: read the machine once it has been quiet for the settle time. */
-static void mark_dirty(struct p2pd_manager *m)
+/* Does what the schedule wants. 0, or why the reading could not be started. */
+static int carry_out(struct p2pd_manager *m, struct p2pd_schedule_step step)
 {
-        const uint64_t now = now_usec(CLOCK_MONOTONIC);
+        int r = 0;
 
-        switch (m->state) {
-        case SCAN_IDLE:
-                m->state = SCAN_SETTLING;
-                m->settle_since_usec = now;
-                arm(m, EVENT_SETTLE, m->params.settle_usec);
-                break;
-        case SCAN_SETTLING:
-                if (now - m->settle_since_usec < SETTLE_TIMES_MAX * m->params.settle_usec)
-                        arm(m, EVENT_SETTLE, m->params.settle_usec);
-                break;
-        case SCAN_SCANNING:
-                m->state = SCAN_DIRTY;
-                break;
-        case SCAN_DIRTY:
-                break;
+        if (step.read == P2PD_READ_ALL)
+                (void)event_del(m->events[EVENT_SETTLE]);
+        if (step.read != P2PD_READ_NOTHING) {
+                r = start_scan(m, &step);
+                if (r < 0)
+                        step = p2pd_schedule_failed(&m->schedule);
         }
+        if (step.arms)
+                arm(m, EVENT_SETTLE, step.arm_usec);
+        return r;
+}
+
+/* After a reload READY waits for the reading of everything that the reload asked for. */
+static void tell_service(struct p2pd_manager *m, bool is_new, bool dirty)
+{
+        if (m->reloading ? !m->scan_is_all || dirty : !is_new)
+                return;
+        m->reloading = false;
+        say_ready(m);
 }
 
 static void finish_scan(struct p2pd_manager *m)
 {
-        const bool dirty = m->state == SCAN_DIRTY;
+        const bool dirty = m->schedule.state == P2PD_SCHEDULE_DIRTY;
         struct p2pd_scan_result result;
         bool is_new;
         int r;
 
         p2pd_scan_job_finish(m->job, &result);
         m->job = NULL;
-        m->state = SCAN_IDLE;
         r = take_result(m, &result);
         is_new = r == 0 && result.snapshot;
         m->scan_before = p2pd_snapshot_unref(m->scan_before);
         if (m->scan_is_recheck && is_new)
                 m->status.n_drifts++;
         m->scan_is_recheck = false;
-        /* After a reload READY waits for the reading that the reload asked for. */
-        if (m->reloading ? !dirty : is_new) {
-                m->reloading = false;
-                say_ready(m);
-        }
+        tell_service(m, is_new, dirty);
         if (m->rescan == RESCAN_UNDER_WAY) {
                 m->rescan = RESCAN_NONE;
                 p2pd_server_rescan_finished(m->server, r);
         }
+        r = carry_out(m, p2pd_schedule_finished(&m->schedule, m->rescan == RESCAN_NEXT,
+                                                now_usec(CLOCK_MONOTONIC)));
         if (m->rescan == RESCAN_NEXT) {
-                start_scan(m);
-                m->rescan = m->job ? RESCAN_UNDER_WAY : RESCAN_NONE;
-                if (!m->job)
+                m->rescan = r < 0 ? RESCAN_NONE : RESCAN_UNDER_WAY;
+                if (r < 0)
                         p2pd_server_rescan_finished(m->server, -EAGAIN);
-        } else if (dirty) {
-                mark_dirty(m);
         }
 }
 
@@ -329,8 +316,7 @@ static void on_settle(evutil_socket_t fd, short what, void *userdata)
 
         (void)fd;
         (void)what;
-        if (m->state == SCAN_SETTLING)
-                start_scan(m);
+        (void)carry_out(m, p2pd_schedule_settled(&m->schedule));
 }
 
 /* ACS bits, links and BARs change without a uevent. */
@@ -340,10 +326,8 @@ static void on_recheck(evutil_socket_t fd, short what, void *userdata)
 
         (void)fd;
         (void)what;
-        if (m->state == SCAN_IDLE) {
-                start_scan(m);
-                m->scan_is_recheck = m->job != NULL;
-        }
+        if (m->schedule.state == P2PD_SCHEDULE_IDLE)
+                m->scan_is_recheck = carry_out(m, p2pd_schedule_all(&m->schedule)) == 0;
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *userdata)
@@ -373,8 +357,10 @@ static void on_udev(evutil_socket_t fd, short what, void *userdata)
         m->status.n_overruns += events.overrun;
         if (events.overrun)
                 p2pd_log(LOG_NOTICE, NULL, "kernel: uevents were lost, reading everything again");
-        if (events.n_events > 0 || events.overrun)
-                mark_dirty(m);
+        events.scope.everything |= events.overrun;
+        if (!p2pd_scope_is_empty(&events.scope))
+                (void)carry_out(m, p2pd_schedule_uevents(&m->schedule, &events.scope,
+                                                         now_usec(CLOCK_MONOTONIC)));
 }
 
 static void on_signal(evutil_socket_t signo, short what, void *userdata)
@@ -385,7 +371,7 @@ static void on_signal(evutil_socket_t signo, short what, void *userdata)
         if (signo == SIGHUP) {
                 m->reloading = true;
                 p2pd_service_reloading();
-                mark_dirty(m);
+                (void)carry_out(m, p2pd_schedule_change(&m->schedule, now_usec(CLOCK_MONOTONIC)));
                 return;
         }
         (void)event_base_loopbreak(m->base);
@@ -396,13 +382,10 @@ static int rescan_now(void *userdata)
         struct p2pd_manager *m = userdata;
 
         if (m->job) {
-                m->state = SCAN_DIRTY;
                 m->rescan = RESCAN_NEXT;
                 return P2PD_RESCAN_STARTED;
         }
-        (void)event_del(m->events[EVENT_SETTLE]);
-        start_scan(m);
-        if (!m->job)
+        if (carry_out(m, p2pd_schedule_all(&m->schedule)) < 0)
                 return -EAGAIN;
         m->rescan = RESCAN_UNDER_WAY;
         return P2PD_RESCAN_STARTED;
@@ -576,6 +559,7 @@ int p2pd_manager_new(const struct p2pd_manager_params *params, struct p2pd_manag
         if (!m)
                 return -ENOMEM;
         m->params = *params;
+        m->schedule.settle_usec = params->settle_usec;
         m->scan_done_fd = -1;
         m->reader_was_alive = true;
         m->status.started_usec = now_usec(CLOCK_REALTIME);

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * Ties the four together: what moves (uevents, timers, signals, requests) marks the machine dirty;
- * after a settle time it is read anew; a changed one becomes the next generation, which the server
- * publishes. Owns the loop's events and the current generation; knows nothing about hardware or
- * the protocol.
+ * Ties the four together: what moves (uevents, timers, signals, requests) has the machine read, in
+ * part at once and as a whole after a settle time (schedule.h); a changed one becomes the next
+ * generation, which the server publishes. Owns the loop's events and the current generation; knows
+ * nothing about hardware or the protocol.
  */
 
 #include <stdbool.h>
@@ -22,7 +22,7 @@ struct p2pd_manager_params {
         const char *path;        /* of --root and --lspci */
         const char *socket_path; /* to bind, or NULL */
         enum p2p_rules_choice rules;
-        uint64_t settle_usec;  /* quiet time after the last uevent before a rescan */
+        uint64_t settle_usec;  /* quiet time after the last uevent before all is read */
         uint64_t recheck_usec; /* how often ACS, links and BARs are compared; 0: never */
         unsigned n_sockets;    /* handed over, from P2PD_SERVICE_FDS_START on */
         struct p2pd_config_reader *reader; /* or NULL; stays the caller's */

@@ -21,44 +21,44 @@ static uint64_t now_usec(clockid_t clock)
         return (uint64_t)now.tv_sec * 1000000U + (uint64_t)now.tv_nsec / 1000U;
 }
 
-/* Takes the machine. The generation counts on only if something is different. */
+/* Decides a machine that differs from the one before, and follows up on the difference. Takes the
+ * machine; the diff stays the caller's. */
 static int decide(const struct p2pd_scan_params *params, struct p2p_machine *machine,
-                  struct p2pd_scan_result *result)
+                  struct p2p_diff *diff, struct p2pd_snapshot **ret)
 {
-        struct p2pd_snapshot *before = params->before;
-        int r;
+        struct p2pd_snapshot *before = params->before, *s = NULL;
+        int r = p2pd_snapshot_new(machine, before ? before->generation + 1 : 1,
+                                  now_usec(CLOCK_REALTIME), &s);
 
-        if (before) {
-                struct p2p_diff *d = NULL;
-                bool same;
+        if (r == 0 && before)
+                r = p2p_diff_add_flips(diff, before->verdicts[params->rules],
+                                       s->verdicts[params->rules], params->flips_max);
+        if (r == 0 && before)
+                r = p2pd_snapshot_follow(
+                        s, before, params->rules == P2P_RULES_RUNNING && diff->n_flips_total == 0);
+        if (r < 0)
+                (void)p2pd_snapshot_unref(s);
+        else
+                *ret = s;
+        return r;
+}
 
-                r = p2p_diff_new(before->machine, NULL, machine, NULL, 0, &d);
-                if (r < 0) {
-                        p2p_machine_free(machine);
-                        return r;
-                }
-                same = p2p_diff_is_empty(d);
+/* Takes the machine. The generation counts on only if something is different. */
+static int compare(const struct p2pd_scan_params *params, struct p2p_machine *machine,
+                   struct p2pd_scan_result *result)
+{
+        struct p2p_diff *d = NULL;
+        int r = 0;
+
+        if (params->before)
+                r = p2p_diff_new(params->before->machine, NULL, machine, NULL, 0, &d);
+        if (r < 0 || (d && p2p_diff_is_empty(d))) {
+                p2p_machine_free(machine);
                 p2p_diff_free(d);
-                if (same) {
-                        p2p_machine_free(machine);
-                        return 0;
-                }
-        }
-        r = p2pd_snapshot_new(machine, before ? before->generation + 1 : 1,
-                              now_usec(CLOCK_REALTIME), &result->snapshot);
-        if (r < 0 || !before)
                 return r;
-        r = p2p_diff_new(before->machine, before->verdicts[params->rules],
-                         result->snapshot->machine, result->snapshot->verdicts[params->rules],
-                         params->flips_max, &result->diff);
-        if (r == 0)
-                r = p2pd_snapshot_follow(result->snapshot, before,
-                                         params->rules == P2P_RULES_RUNNING &&
-                                                 result->diff->n_flips_total == 0);
-        if (r < 0) {
-                result->diff = p2p_diff_free(result->diff);
-                result->snapshot = p2pd_snapshot_unref(result->snapshot);
         }
+        r = decide(params, machine, d, &result->snapshot);
+        result->diff = r < 0 ? p2p_diff_free(d) : d;
         return r;
 }
 
@@ -68,11 +68,11 @@ void p2pd_scan_run(const struct p2pd_scan_params *params, struct p2pd_scan_resul
         struct p2pd_scan_result result = {0};
         struct p2p_machine *machine;
 
-        result.error =
-                p2pd_source_scan(params->source, params->before ? params->before->machine : NULL,
-                                 &machine, &result.error_text);
+        result.error = p2pd_source_scan(
+                params->source, params->before ? params->before->machine : NULL,
+                params->reads_some ? &params->scope : NULL, &machine, &result.error_text);
         if (result.error == 0) {
-                result.error = decide(params, machine, &result);
+                result.error = compare(params, machine, &result);
                 result.error_text = result.error < 0 ? "out of memory" : NULL;
         }
         result.duration_usec = now_usec(CLOCK_MONOTONIC) - start;

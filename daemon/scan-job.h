@@ -2,14 +2,16 @@
 #pragma once
 
 /*
- * One reading of the machine in a thread of its own, with everything that follows from it: the
- * comparison with the generation before and the decisions. The loop goes on serving meanwhile, and
- * takes the finished generation over in one step.
+ * One reading of the machine, or of a part of it, in a thread of its own, with everything that
+ * follows from it: the comparison with the generation before and the decisions. The loop goes on
+ * serving meanwhile, and takes the finished generation over in one step.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "decide/diff.h"
+#include "discover/scope.h"
 #include "discover/source.h"
 #include "snapshot.h"
 
@@ -20,6 +22,8 @@ struct p2pd_scan_params {
         struct p2pd_snapshot *before; /* or NULL; the caller keeps its reference until finish */
         enum p2p_rules_choice rules;  /* under which flips are counted */
         uint32_t flips_max;
+        bool reads_some; /* only what the scope names, with what goes with it; needs before */
+        struct p2pd_scope scope;
         int done_fd; /* an eventfd, written when the result is there; -1: none */
 };
 

@@ -233,30 +233,46 @@ static void add_change(struct comparing *c, enum p2p_change_kind kind, struct p2
 }
 
 /* Both lists are sorted by address: one pass over both. */
+static void match_functions(struct comparing *c)
+{
+        const struct p2p_machine *a = c->before, *b = c->after;
+        uint32_t i = 0;
+
+        for (uint32_t j = 0; j < b->n_functions; j++) {
+                int order = -1;
+
+                while (i < a->n_functions &&
+                       (order = p2p_address_compare(a->functions[i].address,
+                                                    b->functions[j].address)) < 0)
+                        i++;
+                c->was[j] = i < a->n_functions && order == 0 ? i++ : P2P_NONE;
+        }
+}
+
 static void compare_functions(struct comparing *c)
 {
         const struct p2p_machine *a = c->before, *b = c->after;
-        uint32_t i = 0, j = 0;
+        uint32_t i = 0;
 
-        while (i < a->n_functions || j < b->n_functions) {
-                int order = i == a->n_functions   ? 1
-                            : j == b->n_functions ? -1
-                                                  : p2p_address_compare(a->functions[i].address,
-                                                                        b->functions[j].address);
+        for (uint32_t j = 0; j < b->n_functions; j++) {
+                const uint32_t was = c->was[j];
+                uint32_t what;
 
-                if (order < 0) {
-                        add_change(c, P2P_CHANGE_REMOVED, a->functions[i++].address, 0);
-                } else if (order > 0) {
-                        c->was[j] = P2P_NONE;
-                        add_change(c, P2P_CHANGE_ADDED, b->functions[j++].address, 0);
-                } else {
-                        uint32_t what = what_differs(c, &a->functions[i], &b->functions[j]);
-
-                        if (what != 0)
-                                add_change(c, P2P_CHANGE_CHANGED, b->functions[j].address, what);
-                        c->was[j++] = i++;
+                for (; i < a->n_functions &&
+                       p2p_address_compare(a->functions[i].address, b->functions[j].address) < 0;
+                     i++)
+                        add_change(c, P2P_CHANGE_REMOVED, a->functions[i].address, 0);
+                if (was == P2P_NONE) {
+                        add_change(c, P2P_CHANGE_ADDED, b->functions[j].address, 0);
+                        continue;
                 }
+                i = was + 1;
+                what = what_differs(c, &a->functions[was], &b->functions[j]);
+                if (what != 0)
+                        add_change(c, P2P_CHANGE_CHANGED, b->functions[j].address, what);
         }
+        for (; i < a->n_functions; i++)
+                add_change(c, P2P_CHANGE_REMOVED, a->functions[i].address, 0);
 }
 
 /*
@@ -432,6 +448,7 @@ int p2p_diff_new(const struct p2p_machine *before, const struct p2p_verdicts *be
         if (!c.d || !c.was || !c.d->changes)
                 goto out;
         c.d->machine_wide = machine_differs(before, after);
+        match_functions(&c);
         compare_functions(&c);
         r = before_verdicts && after_verdicts ? compare_pairs(&c, flips_max) : 0;
 out:
@@ -440,6 +457,30 @@ out:
                 c.d = p2p_diff_free(c.d);
         else
                 *ret = c.d;
+        return r;
+}
+
+int p2p_diff_add_flips(struct p2p_diff *d, const struct p2p_verdicts *before,
+                       const struct p2p_verdicts *after, uint32_t flips_max)
+{
+        struct comparing c = {
+                .before = p2p_verdicts_machine(before),
+                .after = p2p_verdicts_machine(after),
+                .before_verdicts = before,
+                .after_verdicts = after,
+                .d = d,
+        };
+        int r;
+
+        assert(!d->flips);
+        c.was = calloc((size_t)c.after->n_functions + 1, sizeof(*c.was));
+        if (!c.was)
+                return -ENOMEM;
+        match_functions(&c);
+        r = compare_pairs(&c, flips_max);
+        free(c.was);
+        if (r < 0)
+                d->n_flips_total = 0;
         return r;
 }
 

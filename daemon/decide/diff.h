@@ -60,6 +60,12 @@ struct p2p_diff {
 int p2p_diff_new(const struct p2p_machine *before, const struct p2p_verdicts *before_verdicts,
                  const struct p2p_machine *after, const struct p2p_verdicts *after_verdicts,
                  uint32_t flips_max, struct p2p_diff **ret);
+
+/* The second half of it, for a diff of the machines that these verdicts are about and that was made
+ * without: adds the flips. 0 or -ENOMEM; then there are none in it. */
+int p2p_diff_add_flips(struct p2p_diff *d, const struct p2p_verdicts *before,
+                       const struct p2p_verdicts *after, uint32_t flips_max);
+
 struct p2p_diff *p2p_diff_free(struct p2p_diff *d);
 
 /* Nothing differs. */

@@ -33,6 +33,8 @@ struct following {
         uint32_t *now; /* by index in before: index in after, or P2P_NONE */
         /* By index in before: what the step leaves behind for these clients of this provider. */
         uint8_t *left;
+        uint32_t first_left, end_left; /* outside of these it is 0 */
+        uint32_t first_gone, end_gone; /* outside of these no client is gone */
         uint32_t provider, class_before, class_after;
 };
 
@@ -146,6 +148,31 @@ static uint8_t left_behind(const struct following *f, uint32_t provider, uint32_
         return (uint8_t)(1U << was.map);
 }
 
+static void leave_behind(struct following *f, uint32_t provider, uint32_t client)
+{
+        f->left[client] = left_behind(f, provider, client);
+        if (f->left[client] == 0)
+                return;
+        if (f->first_left == f->end_left)
+                f->first_left = f->end_left = client;
+        if (client < f->first_left)
+                f->first_left = client;
+        if (client >= f->end_left)
+                f->end_left = client + 1;
+}
+
+/* What the step leaves behind for all clients. Without flips only those that are gone matter. */
+static void prepare_class(struct following *f, uint32_t provider)
+{
+        const bool no_flips = f->params->no_flips;
+        const uint32_t first = no_flips ? f->first_gone : 0;
+        const uint32_t end = no_flips ? f->end_gone : f->params->before->n_functions;
+
+        f->first_left = f->end_left = 0;
+        for (uint32_t i = first; i < end; i++)
+                leave_behind(f, provider, i);
+}
+
 /* Providers of one class before and of one class now leave the same behind, except with themselves
  * and among one another: those few pairs are looked at anew. Virtual functions come in such runs.
  */
@@ -156,13 +183,12 @@ static void prepare_row(struct following *f, uint32_t provider)
         const uint32_t after = p2p_verdicts_class(p->after_verdicts, f->now[provider]);
 
         if (f->class_before != before || f->class_after != after) {
-                for (uint32_t i = 0; i < p->before->n_functions; i++)
-                        f->left[i] = left_behind(f, provider, i);
+                prepare_class(f, provider);
                 f->class_before = before;
                 f->class_after = after;
         } else {
-                f->left[f->provider] = left_behind(f, provider, f->provider);
-                f->left[provider] = left_behind(f, provider, provider);
+                leave_behind(f, provider, f->provider);
+                leave_behind(f, provider, provider);
         }
         f->provider = provider;
 }
@@ -177,7 +203,7 @@ static int follow_row(const struct following *f, struct row *row)
         int r = 0;
 
         row->any = old ? old->any : 0;
-        for (uint32_t i = 0; i < before->n_functions && r == 0; i++) {
+        for (uint32_t i = f->first_left; i < f->end_left && r == 0; i++) {
                 const struct p2p_address client = before->functions[i].address;
                 uint32_t maps = 0;
 
@@ -220,6 +246,28 @@ static int follow_rows(struct following *f)
         return 0;
 }
 
+/* Both lists are sorted by address: one pass over both. */
+static void match(struct following *f)
+{
+        const struct p2p_machine *before = f->params->before, *after = f->params->after;
+        uint32_t j = 0;
+
+        for (uint32_t i = 0; i < before->n_functions; i++) {
+                int order = -1;
+
+                while (j < after->n_functions &&
+                       (order = p2p_address_compare(after->functions[j].address,
+                                                    before->functions[i].address)) < 0)
+                        j++;
+                f->now[i] = j < after->n_functions && order == 0 ? j : P2P_NONE;
+                if (f->now[i] != P2P_NONE)
+                        continue;
+                if (f->end_gone == 0)
+                        f->first_gone = i;
+                f->end_gone = i + 1;
+        }
+}
+
 int p2p_kernel_cache_new(const struct p2p_kernel_cache_params *params,
                          struct p2p_kernel_cache **ret)
 {
@@ -237,9 +285,7 @@ int p2p_kernel_cache_new(const struct p2p_kernel_cache_params *params,
         if (f.cache)
                 f.cache->rows = calloc(n, sizeof(*f.cache->rows));
         if (f.cache && f.cache->rows && f.now && f.left) {
-                for (uint32_t i = 0; i < params->before->n_functions; i++)
-                        f.now[i] = p2p_machine_find(params->after,
-                                                    params->before->functions[i].address);
+                match(&f);
                 r = follow_rows(&f);
         }
         free(f.now);

@@ -277,6 +277,11 @@ struct p2p_verdict p2p_verdicts_get(const struct p2p_verdicts *v, uint32_t provi
         return p2p_verdicts_get_classes(v, p, c, provider == client);
 }
 
+const struct p2p_machine *p2p_verdicts_machine(const struct p2p_verdicts *v)
+{
+        return v->m;
+}
+
 const struct p2p_rules *p2p_verdicts_rules(const struct p2p_verdicts *v)
 {
         return &v->rules;

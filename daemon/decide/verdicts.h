@@ -32,6 +32,9 @@ struct p2p_verdicts *p2p_verdicts_free(struct p2p_verdicts *v);
 struct p2p_verdict p2p_verdicts_get(const struct p2p_verdicts *v, uint32_t provider,
                                     uint32_t client);
 
+/* The machine that v was made from; not v's. */
+const struct p2p_machine *p2p_verdicts_machine(const struct p2p_verdicts *v);
+
 const struct p2p_rules *p2p_verdicts_rules(const struct p2p_verdicts *v);
 
 /* How many classes of endpoint functions there are, and the class of one (0 to n - 1); P2P_NONE for

@@ -174,18 +174,18 @@ static uint32_t read_bytes(struct pci_dev *dev, uint8_t *bytes)
 
 static int collect(struct dump *d, struct p2p_machine *m)
 {
-        struct p2p_address *addresses;
+        struct p2pd_found *found;
         size_t n = 0;
         int r;
 
-        addresses = calloc((size_t)d->text.n_functions + 1, sizeof(*addresses));
-        if (!addresses)
+        found = calloc((size_t)d->text.n_functions + 1, sizeof(*found));
+        if (!found)
                 return -ENOMEM;
         for (const struct pci_dev *dev = d->access->devices; dev; dev = dev->next)
-                if (n < d->text.n_functions && address_of(d, dev, &addresses[n]))
+                if (n < d->text.n_functions && address_of(d, dev, &found[n].address))
                         n++;
-        r = p2pd_scan_add_functions(m, addresses, n);
-        free(addresses);
+        r = p2pd_scan_add_functions(m, found, n);
+        free(found);
         if (r == 0 && m->n_functions < n)
                 p2p_machine_warn(m, NULL, "dump: %zu functions appear more than once",
                                  n - m->n_functions);

@@ -153,6 +153,8 @@ int p2pd_place_functions(struct p2pd_scan *s, enum p2p_why missing)
 
                 end = segment_end(m, begin);
                 for (uint32_t i = begin; i < end && r == 0; i++) {
+                        if (s->scratch[i].is_kept)
+                                continue;
                         if (s->scratch[i].place_why == P2P_WHY_KNOWN) {
                                 r = place_by_path(m, i, &s->scratch[i].place, missing);
                                 continue;
@@ -169,7 +171,8 @@ int p2pd_place_functions(struct p2pd_scan *s, enum p2p_why missing)
         }
         /* A PF may stand after its VFs nowhere, but may itself be placed by path: last. */
         for (uint32_t i = 0; i < m->n_functions; i++)
-                if (m->functions[i].is_vf && s->scratch[i].place_why != P2P_WHY_KNOWN)
+                if (m->functions[i].is_vf && !s->scratch[i].is_kept &&
+                    s->scratch[i].place_why != P2P_WHY_KNOWN)
                         place_virtual(m, i);
         return 0;
 }
@@ -183,7 +186,7 @@ static uint32_t routing_id(struct p2p_address a)
 static bool is_vf_of(const struct p2pd_scan *s, uint32_t vf, uint32_t pf)
 {
         const struct p2p_machine *m = s->machine;
-        const struct p2p_config_extra *x = &s->scratch[pf].extra;
+        const struct p2p_config_extra *x = s->scratch[pf].extra;
         struct p2p_fact num_vfs = m->functions[pf].sriov_num_vfs;
         uint32_t id = routing_id(m->functions[vf].address);
         uint32_t base;
@@ -223,7 +226,7 @@ static void identify(struct p2pd_scan *s, uint32_t vf, uint32_t pf)
         if (p2p_fact_is_known(f->vendor))
                 return;
         f->vendor = from->vendor;
-        f->device = s->scratch[pf].extra.sriov_vf_device;
+        f->device = s->scratch[pf].extra->sriov_vf_device;
         f->class_code = from->class_code;
         f->subsystem_vendor = from->subsystem_vendor;
 }
@@ -235,7 +238,7 @@ void p2pd_place_virtual_functions(struct p2pd_scan *s)
         for (uint32_t i = 0; i < m->n_functions; i++) {
                 struct p2p_function *f = &m->functions[i];
 
-                if (!f->is_vf)
+                if (!f->is_vf || s->scratch[i].is_kept)
                         continue;
                 if (s->scratch[i].has_physfn) {
                         f->physfn = p2p_machine_find(m, s->scratch[i].physfn);

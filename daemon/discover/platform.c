@@ -155,13 +155,12 @@ static void read_p2pdma(const struct p2pd_tree *t, bool has_p2pmem, struct p2p_m
                         read_kernel_option(t, m->kernel_release, "CONFIG_PCI_P2PDMA");
 }
 
-static int count_node(const char *name, enum p2pd_entry_type type, void *userdata)
+static int count_node(const struct p2pd_listed *entry, void *userdata)
 {
         struct p2p_fact *nodes = userdata;
         uint64_t number;
 
-        (void)type;
-        if (!strncmp(name, "node", 4) && !p2p_text_parse_u64(name + 4, 10, &number))
+        if (!strncmp(entry->name, "node", 4) && !p2p_text_parse_u64(entry->name + 4, 10, &number))
                 nodes->val++;
         return 0;
 }
@@ -199,50 +198,88 @@ static const char *iommu_kind(const char *device)
         return "other";
 }
 
-static int take_iommu(const char *name, enum p2pd_entry_type type, void *userdata)
+static int take_iommu(const struct p2pd_listed *entry, void *userdata)
 {
         const char **kind = userdata;
 
-        (void)type;
-        *kind = iommu_kind(name);
+        *kind = iommu_kind(entry->name);
         return 1;
 }
 
+static int take_text(struct p2p_machine *m, const char *text, const char **ret)
+{
+        return text ? take_slice(m, (struct p2p_slice){text, strlen(text)}, ret) : 0;
+}
+
 /* Without any IOMMU known by name, groups of functions tell that there is one; an empty directory
- * of IOMMUs tells that there is none. */
-static void read_iommu(const struct p2pd_tree *t, const char *device, struct p2p_machine *m)
+ * of IOMMUs tells that there is none. Functions that were not read now may have named it before. */
+static int read_iommu(const struct p2pd_platform_params *p, struct p2p_machine *m)
 {
         __attribute__((cleanup(p2pd_closep))) int dir = -1;
         _Alignas(uint64_t) char entries[1024];
         const char *kind = NULL;
         int r;
 
-        dir = p2pd_tree_open_dir(t, "sys/class/iommu");
+        dir = p2pd_tree_open_dir(p->tree, "sys/class/iommu");
         r = dir < 0 ? dir : p2pd_dir_list(dir, entries, sizeof(entries), take_iommu, &kind);
-        if (!kind && device[0])
-                kind = iommu_kind(device);
+        if (!kind && p->iommu_device[0])
+                kind = iommu_kind(p->iommu_device);
+        if (!kind && p->previous && p->previous->n_groups && m->n_groups)
+                return take_text(m, p->previous->iommu_kind, &m->iommu_kind);
         if (!kind && m->n_groups)
                 kind = "other";
         if (!kind && r >= 0)
                 kind = "none";
         m->iommu_kind = kind;
+        return 0;
 }
 
-int p2pd_platform_read(const struct p2pd_tree *t, bool has_p2pmem, const char *iommu_device,
-                       struct p2p_machine *m)
+static int take_cpu(const struct p2p_machine *from, struct p2p_machine *m)
 {
+        m->cpu_vendor = from->cpu_vendor;
+        m->cpu_why = from->cpu_why;
+        m->is_x86 = from->is_x86;
+        m->cpu_family = from->cpu_family;
+        m->cpu_model = from->cpu_model;
+        return take_text(m, from->cpu_vendor_text, &m->cpu_vendor_text);
+}
+
+static int take_kernel(const struct p2p_machine *from, struct p2p_machine *m)
+{
+        int r = take_text(m, from->kernel_release, &m->kernel_release);
+
+        m->kernel_why = from->kernel_why;
+        return r < 0 ? r : take_text(m, from->kernel_command_line, &m->kernel_command_line);
+}
+
+/* Whether the option is in the kernel's configuration does not change while it runs; a p2pmem
+ * directory, which tells more, does. */
+static bool can_take_p2pdma(const struct p2p_machine *from)
+{
+        for (uint32_t i = 0; i < from->n_functions; i++)
+                if (p2p_fact_is_known(from->functions[i].p2pmem_size_bytes))
+                        return false;
+        return true;
+}
+
+int p2pd_platform_read(const struct p2pd_platform_params *p, struct p2p_machine *m)
+{
+        const struct p2p_machine *from = p->previous;
         int r;
 
-        r = read_cpu(t, m);
+        r = from && from->cpu_why == P2P_WHY_KNOWN ? take_cpu(from, m) : read_cpu(p->tree, m);
         if (r < 0)
                 return r;
-        r = read_kernel(t, m);
+        r = from && from->kernel_why == P2P_WHY_KNOWN ? take_kernel(from, m)
+                                                      : read_kernel(p->tree, m);
         if (r < 0)
                 return r;
-        read_p2pdma(t, has_p2pmem, m);
-        read_nodes(t, m);
-        read_iommu(t, iommu_device, m);
-        return 0;
+        if (from && !p->has_p2pmem && can_take_p2pdma(from))
+                m->kernel_has_p2pdma = from->kernel_has_p2pdma;
+        else
+                read_p2pdma(p->tree, p->has_p2pmem, m);
+        read_nodes(p->tree, m);
+        return read_iommu(p, m);
 }
 
 /* A group as a worker read it: regions are copied into the machine afterwards. */
@@ -255,6 +292,7 @@ struct group_text {
 struct groups_work {
         int dir;
         struct p2p_machine *machine;
+        const uint32_t *which; /* NULL: all */
         struct group_text *texts;
 };
 
@@ -288,11 +326,16 @@ static void parse_regions(const char *text, struct p2p_group *group, struct grou
         ret->n_regions = n;
 }
 
+static struct p2p_group *group_of(const struct groups_work *w, uint32_t i)
+{
+        return &w->machine->groups[w->which ? w->which[i] : i];
+}
+
 static void read_group(uint32_t i, unsigned worker, void *userdata)
 {
         const struct groups_work *w = userdata;
         __attribute__((cleanup(p2pd_closep))) int dir = -1;
-        struct p2p_group *group = &w->machine->groups[i];
+        struct p2p_group *group = group_of(w, i);
         char text[4096], name[16];
         ssize_t n;
 
@@ -339,25 +382,26 @@ static int keep_group(struct p2p_machine *m, struct p2p_group *group, const stru
         return 0;
 }
 
-int p2pd_groups_read(const struct p2pd_tree *t, struct p2p_machine *m)
+int p2pd_groups_read(const struct p2pd_tree *t, struct p2p_machine *m, const uint32_t *which,
+                     uint32_t n)
 {
         __attribute__((cleanup(p2pd_closep))) int dir = -1;
-        struct groups_work w = {.machine = m};
+        struct groups_work w = {.machine = m, .which = which};
         int r = 0;
 
-        if (!m->n_groups)
+        if (!n)
                 return 0;
         dir = p2pd_tree_open_dir(t, "sys/kernel/iommu_groups");
         if (dir < 0)
                 return 0;
         w.dir = dir;
-        w.texts = calloc(m->n_groups, sizeof(*w.texts));
+        w.texts = calloc(n, sizeof(*w.texts));
         if (!w.texts)
                 return -ENOMEM;
-        p2pd_parallel(m->n_groups, p2pd_workers_for(m->n_groups), read_group, &w);
-        for (uint32_t i = 0; i < m->n_groups; i++) {
+        p2pd_parallel(n, p2pd_workers_for(n), read_group, &w);
+        for (uint32_t i = 0; i < n; i++) {
                 if (r == 0)
-                        r = keep_group(m, &m->groups[i], &w.texts[i]);
+                        r = keep_group(m, group_of(&w, i), &w.texts[i]);
                 free(w.texts[i].regions);
         }
         free(w.texts);

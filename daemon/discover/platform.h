@@ -6,11 +6,19 @@
 #include "machine.h"
 #include "tree.h"
 
-/* Fills the machine wide facts from proc, sys and boot of the tree. has_p2pmem: a function was seen
- * with a p2pmem directory, so the kernel has P2PDMA. iommu_device: name of an IOMMU that a function
- * links to, or "". 0 or -ENOMEM. */
-int p2pd_platform_read(const struct p2pd_tree *t, bool has_p2pmem, const char *iommu_device,
-                       struct p2p_machine *m);
+struct p2pd_platform_params {
+        const struct p2pd_tree *tree;
+        /* A machine of the same running kernel, whose processor, release and command line are taken
+         * over as far as they are known; or NULL. */
+        const struct p2p_machine *previous;
+        bool has_p2pmem; /* a function was seen with a p2pmem directory: the kernel has P2PDMA */
+        const char *iommu_device; /* name of an IOMMU that a function links to, or "" */
+};
 
-/* Reads type and reserved regions of the groups that the machine has. 0 or -ENOMEM. */
-int p2pd_groups_read(const struct p2pd_tree *t, struct p2p_machine *m);
+/* Fills the machine wide facts from proc, sys and boot of the tree. 0 or -ENOMEM. */
+int p2pd_platform_read(const struct p2pd_platform_params *params, struct p2p_machine *m);
+
+/* Reads type and reserved regions of n of the groups that the machine has, by their indices; NULL:
+ * of all n. 0 or -ENOMEM. */
+int p2pd_groups_read(const struct p2pd_tree *t, struct p2p_machine *m, const uint32_t *which,
+                     uint32_t n);

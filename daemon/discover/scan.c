@@ -8,41 +8,72 @@
 int p2pd_scan_init(struct p2pd_scan *s, struct p2p_machine *m)
 {
         /* At least one, so that an empty machine is not taken for a lack of memory. */
-        struct p2pd_scratch *scratch = calloc((size_t)m->n_functions + 1, sizeof(*scratch));
+        const size_t n = (size_t)m->n_functions + 1;
+        struct p2pd_scratch *scratch = calloc(n, sizeof(*scratch));
+        struct p2p_config_extra *extra = calloc(n, sizeof(*extra));
 
-        if (!scratch)
+        *s = (struct p2pd_scan){.machine = m, .scratch = scratch, .extra = extra};
+        if (!scratch || !extra) {
+                p2pd_scan_deinit(s);
                 return -ENOMEM;
-        *s = (struct p2pd_scan){.machine = m, .scratch = scratch};
+        }
+        for (size_t i = 0; i < n; i++)
+                scratch[i].extra = &extra[i];
         return 0;
 }
 
 void p2pd_scan_deinit(struct p2pd_scan *s)
 {
         free(s->scratch);
+        free(s->extra);
         s->scratch = NULL;
+        s->extra = NULL;
 }
 
-static int compare_addresses(const void *a, const void *b)
+/* Of one address the one whose incarnation is known comes first. */
+static int compare_found(const void *a, const void *b)
 {
-        return p2p_address_compare(*(const struct p2p_address *)a, *(const struct p2p_address *)b);
+        const struct p2pd_found *f = a, *g = b;
+        int c = p2p_address_compare(f->address, g->address);
+
+        return c != 0 ? c : (f->incarnation < g->incarnation) - (f->incarnation > g->incarnation);
 }
 
-int p2pd_scan_add_functions(struct p2p_machine *m, struct p2p_address *addresses, size_t n)
+int p2pd_scan_add_functions(struct p2p_machine *m, struct p2pd_found *found, size_t n)
 {
+        if (n > UINT32_MAX || p2p_machine_reserve(m, (uint32_t)n) < 0)
+                return -ENOMEM;
         if (n)
-                qsort(addresses, n, sizeof(*addresses), compare_addresses);
+                qsort(found, n, sizeof(*found), compare_found);
         for (size_t i = 0; i < n; i++) {
-                if (i && !p2p_address_compare(addresses[i - 1], addresses[i]))
+                struct p2p_function *f;
+
+                if (i && !p2p_address_compare(found[i - 1].address, found[i].address))
                         continue;
-                if (!p2p_machine_add_function(m, addresses[i]))
+                f = p2p_machine_add_function(m, found[i].address);
+                if (!f)
                         return -ENOMEM;
+                f->incarnation = found[i].incarnation;
         }
         return 0;
 }
 
+const char *p2pd_strings_copy(struct p2pd_strings *s, struct p2p_machine *m, const char *text)
+{
+        const char *copy;
+
+        for (uint32_t i = 0; i < s->n; i++)
+                if (!strcmp(s->texts[i], text))
+                        return s->texts[i];
+        copy = p2p_machine_strndup(m, text, SIZE_MAX);
+        if (copy && s->n < P2PD_STRINGS_MAX)
+                s->texts[s->n++] = copy;
+        return copy;
+}
+
 void p2pd_scan_parse_config(struct p2pd_scan *s, uint32_t i, const struct p2p_config_input *in)
 {
-        p2p_config_parse(in, &s->machine->functions[i], &s->scratch[i].extra);
+        p2p_config_parse(in, &s->machine->functions[i], s->scratch[i].extra);
 }
 
 void p2pd_scan_drop_gone(struct p2pd_scan *s)
@@ -64,7 +95,7 @@ void p2pd_scan_drop_gone(struct p2pd_scan *s)
 
 void p2pd_scan_bars_from_registers(struct p2pd_scan *s, uint32_t i, enum p2p_why missing)
 {
-        const struct p2p_config_extra *x = &s->scratch[i].extra;
+        const struct p2p_config_extra *x = s->scratch[i].extra;
         struct p2p_function *f = &s->machine->functions[i];
 
         for (unsigned k = 0; k < P2P_BARS_MAX; k++) {
@@ -109,8 +140,10 @@ void p2pd_scan_warn(struct p2pd_scan *s)
         for (uint32_t i = 0; i < m->n_functions; i++) {
                 const struct p2pd_scratch *x = &s->scratch[i];
 
-                for (unsigned k = 0; k < x->extra.n_warnings; k++) {
-                        const struct p2p_config_warning *w = &x->extra.warnings[k];
+                if (x->is_kept)
+                        continue;
+                for (unsigned k = 0; k < x->extra->n_warnings; k++) {
+                        const struct p2p_config_warning *w = &x->extra->warnings[k];
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"

@@ -23,11 +23,14 @@
 #define P2PD_PROBLEM_NAMES 0x080U  /* more children than are kept */
 
 struct p2pd_scratch {
-        struct p2p_config_extra extra;
+        struct p2p_config_extra *extra; /* never NULL; of a function that was read */
         struct p2p_place place;
         const char *path; /* below sys/devices, where no link tells it; else NULL. Not owned */
         enum p2p_why place_why; /* of place; not KNOWN: bus numbers must tell */
         bool is_gone;           /* vanished between listing and reading (live) */
+        /* Not read: its facts, which were settled then, are those of the machine before. */
+        bool is_kept;
+        uint32_t was; /* where it was in that machine, or P2P_NONE; see sysfs-keep.h */
         bool has_physfn;
         struct p2p_address physfn; /* of a VF, as its link says */
         uint32_t group_number;     /* meaningful when the function's group_why is KNOWN */
@@ -41,15 +44,33 @@ struct p2pd_scratch {
 
 struct p2pd_scan {
         struct p2p_machine *machine;
-        struct p2pd_scratch *scratch; /* one for each of machine->functions */
+        struct p2pd_scratch *scratch;   /* one for each of machine->functions */
+        struct p2p_config_extra *extra; /* theirs: large, and of few functions when few are read */
 };
 
 /* Allocates scratch for the functions that the machine has now. 0 or -ENOMEM. */
 int p2pd_scan_init(struct p2pd_scan *s, struct p2p_machine *m);
 void p2pd_scan_deinit(struct p2pd_scan *s);
 
-/* Sorts addresses and adds each once to the machine. 0 or -ENOMEM. */
-int p2pd_scan_add_functions(struct p2p_machine *m, struct p2p_address *addresses, size_t n);
+/* A function as it was found; incarnation as in struct p2p_function. */
+struct p2pd_found {
+        struct p2p_address address;
+        uint64_t incarnation;
+};
+
+/* Sorts them and adds each address once to the machine. 0 or -ENOMEM. */
+int p2pd_scan_add_functions(struct p2p_machine *m, struct p2pd_found *found, size_t n);
+
+/* The few texts that many functions share, kept once. {0} at first. */
+#define P2PD_STRINGS_MAX 32U
+struct p2pd_strings {
+        const char *texts[P2PD_STRINGS_MAX];
+        uint32_t n;
+};
+
+/* A copy of the text that belongs to the machine, the same for the same text if there is room to
+ * remember it. All calls with one machine. NULL: out of memory. */
+const char *p2pd_strings_copy(struct p2pd_strings *s, struct p2p_machine *m, const char *text);
 
 /* Parses config space bytes of function i. */
 void p2pd_scan_parse_config(struct p2pd_scan *s, uint32_t i, const struct p2p_config_input *in);
@@ -75,5 +96,6 @@ int p2pd_place_functions(struct p2pd_scan *s, enum p2p_why missing);
 void p2pd_place_virtual_functions(struct p2pd_scan *s);
 
 /* After placing: what is hidden by bridges above, what virtual functions have from their physical
- * ones, ARI from the port above. */
+ * ones, ARI from the port above. Functions that are kept were settled when they were read; virtual
+ * ones among them follow a physical one that was read. */
 void p2pd_settle(struct p2pd_scan *s);

@@ -17,7 +17,7 @@
 static bool hides_extended(const struct p2pd_scan *s, uint32_t bridge)
 {
         struct p2p_fact type = s->machine->functions[bridge].port_type;
-        struct p2p_fact pcix = s->scratch[bridge].extra.pcix_mode2;
+        struct p2p_fact pcix = s->scratch[bridge].extra->pcix_mode2;
 
         if (p2p_fact_is_unknown(type) || p2p_fact_is_unknown(pcix))
                 return false;
@@ -91,7 +91,7 @@ static bool vf_index(const struct p2pd_scan *s, uint32_t i, uint64_t *ret)
 {
         const struct p2p_function *f = &s->machine->functions[i];
         const struct p2p_function *pf = &s->machine->functions[f->physfn];
-        const struct p2p_config_extra *x = &s->scratch[f->physfn].extra;
+        const struct p2p_config_extra *x = s->scratch[f->physfn].extra;
         uint64_t id = (uint64_t)f->address.bus << 8 | f->address.devfn;
         uint64_t base =
                 ((uint64_t)pf->address.bus << 8 | pf->address.devfn) + x->sriov_first_offset.val;
@@ -109,7 +109,7 @@ static bool vf_index(const struct p2pd_scan *s, uint32_t i, uint64_t *ret)
 static void settle_vf_bars(struct p2pd_scan *s, uint32_t i)
 {
         struct p2p_function *f = &s->machine->functions[i];
-        const struct p2p_config_extra *x = &s->scratch[f->physfn].extra;
+        const struct p2p_config_extra *x = s->scratch[f->physfn].extra;
         bool is_known = p2p_fact_is_known(x->sriov_stride);
         uint64_t n = 0;
 
@@ -159,7 +159,7 @@ static void settle_vf(struct p2pd_scan *s, uint32_t i)
                 return;
         }
         pf = &s->machine->functions[f->physfn];
-        control = s->scratch[f->physfn].extra.sriov_control;
+        control = s->scratch[f->physfn].extra->sriov_control;
         if (p2p_fact_is_known(control))
                 f->memory_decoding = p2p_fact_known(control.val >> 3 & 1U);
         else
@@ -178,6 +178,14 @@ static void settle_vf(struct p2pd_scan *s, uint32_t i)
                 f->numa_node = pf->numa_node;
 }
 
+/* A VF that was not read, nor its PF. */
+static bool is_settled(const struct p2pd_scan *s, uint32_t i)
+{
+        const uint32_t pf = s->machine->functions[i].physfn;
+
+        return s->scratch[i].is_kept && (pf == P2P_NONE || s->scratch[pf].is_kept);
+}
+
 /* ARI forwarding is a bit of the port above; without one there is no forwarding. What the port
  * cannot tell, ari_enabled did or did not. */
 static void settle_ari(struct p2pd_scan *s, uint32_t i)
@@ -191,7 +199,7 @@ static void settle_ari(struct p2pd_scan *s, uint32_t i)
                 f->ari = p2p_fact_known(0);
                 return;
         }
-        above = s->scratch[f->parent].extra.ari_forwarding;
+        above = s->scratch[f->parent].extra->ari_forwarding;
         if (!p2p_fact_is_unknown(above))
                 f->ari = p2p_fact_known(above.val);
         else if (!p2p_fact_is_known(f->ari))
@@ -201,10 +209,12 @@ static void settle_ari(struct p2pd_scan *s, uint32_t i)
 void p2pd_settle(struct p2pd_scan *s)
 {
         for (uint32_t i = 0; i < s->machine->n_functions; i++) {
+                if (s->scratch[i].is_kept)
+                        continue;
                 settle_hidden(s, i);
                 settle_ari(s, i);
         }
         for (uint32_t i = 0; i < s->machine->n_functions; i++)
-                if (s->machine->functions[i].is_vf)
+                if (s->machine->functions[i].is_vf && !is_settled(s, i))
                         settle_vf(s, i);
 }

@@ -86,16 +86,20 @@ static enum p2p_why read_config(struct p2p_address address, uint8_t *bytes, uint
 }
 
 int p2pd_source_scan(struct p2pd_source *s, const struct p2p_machine *previous,
-                     struct p2p_machine **ret, const char **ret_error)
+                     const struct p2pd_scope *scope, struct p2p_machine **ret,
+                     const char **ret_error)
 {
-        struct p2pd_sysfs_scan_params params = {.tree = s->tree};
+        struct p2pd_sysfs_scan_params params = {
+                .tree = s->tree,
+                .previous = previous,
+                .scope = scope,
+        };
 
         if (s->kind == P2P_SOURCE_LSPCI)
                 return p2pd_lspci_dump_scan(s->path, ret, ret_error);
         if (s->kind == P2P_SOURCE_LIVE) {
                 params.config_fn = read_config;
                 params.config_userdata = s;
-                params.previous = previous;
         }
         return p2pd_sysfs_scan(&params, ret, ret_error);
 }

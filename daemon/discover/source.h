@@ -9,6 +9,7 @@
 
 #include "machine.h"
 
+struct p2pd_scope;
 struct p2pd_source;
 struct p2pd_config_reader;
 
@@ -21,11 +22,14 @@ int p2pd_source_new(enum p2p_source_kind kind, const char *path, struct p2pd_con
 struct p2pd_source *p2pd_source_free(struct p2pd_source *s);
 
 /*
- * Reads everything and builds a finished machine. Blocks for as long as the files take. What cannot
+ * Reads the machine and builds a finished record. scope: what is read of a live machine or captured
+ * root; facts of other functions are copied from previous, see sysfs-keep.h. NULL: everything; so
+ * is it without previous, and of an lspci dump. Blocks for as long as the files take. What cannot
  * be read is unknown in the machine, with a warning where that is not ordinary; only memory, or a
  * source that is not there at all (no sys/bus/pci; not a dump), makes it fail, with a sentence in
  * *ret_error (static or in the source, never NULL then). previous: the machine before, or NULL;
  * functions that are runtime suspended keep their former config facts instead of being woken up.
  */
 int p2pd_source_scan(struct p2pd_source *s, const struct p2p_machine *previous,
-                     struct p2p_machine **ret, const char **ret_error);
+                     const struct p2pd_scope *scope, struct p2p_machine **ret,
+                     const char **ret_error);

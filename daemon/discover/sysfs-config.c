@@ -13,9 +13,10 @@
 static void keep_config_facts(struct p2pd_reading *g, const struct p2p_function *before)
 {
         struct p2p_function kept = *before, *f = g->f;
-        struct p2p_config_extra *x = &g->x->extra;
+        struct p2p_config_extra *x = g->x->extra;
 
         kept.address = f->address;
+        kept.incarnation = f->incarnation;
         kept.parent = kept.root = kept.physfn = kept.group = P2P_NONE;
         kept.driver = kept.cpulist = NULL;
         kept.names = NULL;
@@ -46,6 +47,13 @@ static bool is_suspended(struct p2pd_reading *g)
                p2pd_dir_read_text(power, "runtime_status", false, g->r->line, sizeof(g->r->line)) >
                        0 &&
                !strcmp(g->r->line, "suspended\n");
+}
+
+/* Not another device that came to the same address; where that is not known, the same. */
+static bool is_same(const struct p2p_function *f, const struct p2p_function *before)
+{
+        return f->incarnation == 0 || before->incarnation == 0 ||
+               f->incarnation == before->incarnation;
 }
 
 /* How many bytes config has for the kernel: the file says so even to those who may not read
@@ -132,7 +140,7 @@ void p2pd_reading_config(struct p2pd_reading *g)
 
         if (is_suspended(g))
                 before = p2p_machine_find(g->r->previous, g->f->address);
-        if (before != P2P_NONE) {
+        if (before != P2P_NONE && is_same(g->f, &g->r->previous->functions[before])) {
                 in.short_why = P2P_WHY_NOT_REPORTED;
                 p2pd_scan_parse_config(g->s, g->index, &in);
                 keep_config_facts(g, &g->r->previous->functions[before]);

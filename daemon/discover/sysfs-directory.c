@@ -49,17 +49,18 @@ bool p2pd_reading_has(const struct p2pd_reading *g, enum p2pd_entry e)
         return g->type[e] != P2PD_ENTRY_MISSING;
 }
 
-static int note_entry(const char *name, enum p2pd_entry_type type, void *userdata)
+static int note_entry(const struct p2pd_listed *entry, void *userdata)
 {
+        const char *name = entry->name;
         struct p2pd_reading *g = userdata;
         uint64_t number;
 
         for (unsigned e = 0; e < P2PD_ENTRY_MAX; e++)
                 if (name[0] == p2pd_entry_names[e][0] && !strcmp(name, p2pd_entry_names[e])) {
-                        g->type[e] = (uint8_t)type;
+                        g->type[e] = (uint8_t)entry->type;
                         return 0;
                 }
-        if (type == P2PD_ENTRY_DIR && !strncmp(name, "virtio", 6) &&
+        if (entry->type == P2PD_ENTRY_DIR && !strncmp(name, "virtio", 6) &&
             g->n_virtio < P2PD_VIRTIO_MAX && !p2p_text_parse_u64(name + 6, 10, &number) &&
             number <= UINT32_MAX)
                 g->virtio[g->n_virtio++] = (uint32_t)number;

@@ -7,63 +7,65 @@
 
 #include "parallel.h"
 #include "platform.h"
+#include "sysfs-keep.h"
 #include "sysfs-walk.h"
 #include "udev-list.h"
 
 #define DEVICES "sys/bus/pci/devices"
 
-/* Addresses found so far. */
+/* Functions found so far. */
 struct found {
         struct p2p_machine *machine;
-        struct p2p_address *addresses;
+        struct p2pd_found *list;
         size_t n, room;
-        bool is_out_of_memory;
         char *paths; /* as the walk gave them, each with its NUL; NULL without a walk */
         size_t n_paths, paths_room;
 };
 
 static void found_deinit(struct found *found)
 {
-        free(found->addresses);
+        free(found->list);
         free(found->paths);
 }
 
-static int add_found(struct found *found, struct p2p_address address)
+static int add_found(struct found *found, struct p2p_address address, uint64_t incarnation)
 {
         if (found->n == found->room) {
                 size_t room = found->room * 2 + 64;
-                struct p2p_address *p = reallocarray(found->addresses, room, sizeof(*p));
+                struct p2pd_found *p = reallocarray(found->list, room, sizeof(*p));
 
-                if (!p) {
-                        found->is_out_of_memory = true;
+                if (!p)
                         return -ENOMEM;
-                }
-                found->addresses = p;
+                found->list = p;
                 found->room = room;
         }
-        found->addresses[found->n++] = address;
+        found->list[found->n++] = (struct p2pd_found){address, incarnation};
         return 0;
 }
 
-static int note_name(const char *name, void *userdata)
+static int note_entry(const struct p2pd_listed *entry, void *userdata)
 {
         struct found *found = userdata;
         char canonical[P2P_ADDRESS_STRING_MAX];
         struct p2p_address address;
 
         /* Written otherwise than the kernel does ("00000000:00:00.0"), it would not be found. */
-        if (p2p_text_address(name, strlen(name), &address) < 0 ||
-            strcmp(p2p_address_format(address, canonical), name)) {
-                p2p_machine_warn(found->machine, NULL, DEVICES ": \"%.64s\" is no address", name);
+        if (p2p_text_address(entry->name, strlen(entry->name), &address) < 0 ||
+            strcmp(p2p_address_format(address, canonical), entry->name)) {
+                p2p_machine_warn(found->machine, NULL, DEVICES ": \"%.64s\" is no address",
+                                 entry->name);
                 return 0;
         }
-        return add_found(found, address);
+        return add_found(found, address, entry->inode);
 }
 
-static int note_entry(const char *name, enum p2pd_entry_type type, void *userdata)
+static int note_udev(const char *name, void *userdata)
 {
-        (void)type;
-        return note_name(name, userdata);
+        struct p2p_address address;
+
+        /* What is no address was noticed in the directory. */
+        return p2p_text_address(name, strlen(name), &address) < 0 ? 0
+                                                                  : add_found(userdata, address, 0);
 }
 
 static int note_path(const char *path, struct p2p_address address, void *userdata)
@@ -82,7 +84,7 @@ static int note_path(const char *path, struct p2p_address address, void *userdat
         }
         memcpy(found->paths + found->n_paths, path, n);
         found->n_paths += n;
-        return add_found(found, address);
+        return add_found(found, address, 0);
 }
 
 /* Gives each function the path that the walk found. */
@@ -111,30 +113,8 @@ static int find_functions(const struct p2pd_sysfs_scan_params *p, int devices, s
                                          "sys/devices");
                 return r == 0 && !found->n ? -ENOENT : r;
         }
-        if (p->config_fn)
-                return p2pd_udev_list_pci(note_name, found);
-        return p2pd_dir_list(devices, entries, sizeof(entries), note_entry, found);
-}
-
-/* The few texts that many functions share, kept once. */
-#define INTERN_MAX 32U
-
-struct intern {
-        const char *texts[INTERN_MAX];
-        uint32_t n;
-};
-
-static const char *intern(struct p2p_machine *m, struct intern *in, const char *text)
-{
-        const char *copy;
-
-        for (uint32_t i = 0; i < in->n; i++)
-                if (!strcmp(in->texts[i], text))
-                        return in->texts[i];
-        copy = p2p_machine_strndup(m, text, strlen(text));
-        if (copy && in->n < INTERN_MAX)
-                in->texts[in->n++] = copy;
-        return copy;
+        r = p2pd_dir_list(devices, entries, sizeof(entries), note_entry, found);
+        return r == 0 && p->config_fn && !p->scope ? p2pd_udev_list_pci(note_udev, found) : r;
 }
 
 struct job {
@@ -142,16 +122,33 @@ struct job {
         struct p2pd_scan scan;
         struct p2pd_sysfs *readers;
         unsigned n_readers;
-        struct intern strings;
-        char iommu[32]; /* an IOMMU that a function links to */
+        struct p2pd_strings strings;
+        struct p2pd_keep keep; /* in use if something is kept */
+        char iommu[32];        /* an IOMMU that a function links to */
         bool has_p2pmem;
 };
+
+static bool keeps_some(const struct job *job)
+{
+        return job->keep.previous != NULL;
+}
 
 static void read_one(uint32_t i, unsigned worker, void *userdata)
 {
         struct job *job = userdata;
 
         p2pd_sysfs_read_function(&job->readers[worker], &job->scan, i);
+}
+
+/* Only what has to be: one after the other, because each may name more. */
+static void read_some(struct job *job)
+{
+        uint32_t i;
+
+        while ((i = p2pd_keep_next(&job->keep)) != P2P_NONE) {
+                read_one(i, 0, job);
+                p2pd_keep_follow(&job->keep, i);
+        }
 }
 
 static int take_names(struct p2p_machine *m, struct p2p_function *f, const char *names, uint32_t n)
@@ -176,7 +173,8 @@ static int take_names(struct p2p_machine *m, struct p2p_function *f, const char 
         return 0;
 }
 
-/* What the machine's memory is needed for, which the threads may not share. */
+/* Of a function that was read: what the machine's memory is needed for, which the threads may not
+ * share. */
 static int take_strings(struct job *job, uint32_t i)
 {
         struct p2p_machine *m = job->scan.machine;
@@ -184,13 +182,12 @@ static int take_strings(struct job *job, uint32_t i)
         struct p2p_function *f = &m->functions[i];
         struct p2pd_sysfs_strings s = p2pd_sysfs_get_strings(&job->readers[x->reader], x);
 
-        if (s.driver[0] && !(f->driver = intern(m, &job->strings, s.driver)))
+        if (s.driver[0] && !(f->driver = p2pd_strings_copy(&job->strings, m, s.driver)))
                 return -ENOMEM;
-        if (s.cpulist[0] && !(f->cpulist = intern(m, &job->strings, s.cpulist)))
+        if (s.cpulist[0] && !(f->cpulist = p2pd_strings_copy(&job->strings, m, s.cpulist)))
                 return -ENOMEM;
         if (s.iommu[0] && !job->iommu[0])
                 strcpy(job->iommu, s.iommu);
-        job->has_p2pmem |= p2p_fact_is_known(f->p2pmem_size_bytes);
         return take_names(m, f, s.names, x->n_names);
 }
 
@@ -244,7 +241,7 @@ static int read_functions(struct job *job, int devices)
         int r = 0;
 
         /* The one that reads live config space is asked by one thread only. */
-        job->n_readers = job->params->config_fn ? 1 : p2pd_workers_for(n);
+        job->n_readers = job->params->config_fn || keeps_some(job) ? 1 : p2pd_workers_for(n);
         job->readers = malloc(job->n_readers * sizeof(*job->readers));
         if (!job->readers)
                 return -ENOMEM;
@@ -254,11 +251,57 @@ static int read_functions(struct job *job, int devices)
                 job->readers[i].config_userdata = job->params->config_userdata;
                 job->readers[i].previous = job->params->previous;
         }
-        p2pd_parallel(n, job->n_readers, read_one, job);
+        if (keeps_some(job))
+                read_some(job);
+        else
+                p2pd_parallel(n, job->n_readers, read_one, job);
         for (unsigned i = 0; i < job->n_readers; i++)
                 if (job->readers[i].error < 0)
                         r = job->readers[i].error;
         return r;
+}
+
+static int take_functions(struct job *job)
+{
+        const struct p2pd_scan *s = &job->scan;
+        int r = keeps_some(job) ? p2pd_keep_take(&job->keep, &job->strings) : 0;
+
+        for (uint32_t i = 0; i < s->machine->n_functions && r == 0; i++) {
+                if (!s->scratch[i].is_kept)
+                        r = take_strings(job, i);
+                job->has_p2pmem |= p2p_fact_is_known(s->machine->functions[i].p2pmem_size_bytes);
+        }
+        return r;
+}
+
+static int read_groups(struct job *job)
+{
+        struct p2p_machine *m = job->scan.machine;
+        uint32_t *which, n = m->n_groups;
+        int r;
+
+        if (!keeps_some(job))
+                return p2pd_groups_read(job->params->tree, m, NULL, n);
+        which = calloc((size_t)n + 1, sizeof(*which));
+        if (!which)
+                return -ENOMEM;
+        r = p2pd_keep_groups(&job->keep, which, &n);
+        if (r == 0)
+                r = p2pd_groups_read(job->params->tree, m, which, n);
+        free(which);
+        return r;
+}
+
+static int read_platform(struct job *job)
+{
+        const struct p2pd_platform_params params = {
+                .tree = job->params->tree,
+                .previous = job->keep.previous,
+                .has_p2pmem = job->has_p2pmem,
+                .iommu_device = job->iommu,
+        };
+
+        return p2pd_platform_read(&params, job->scan.machine);
 }
 
 static int join(struct job *job)
@@ -267,11 +310,9 @@ static int join(struct job *job)
         int r;
 
         p2pd_scan_drop_gone(s);
-        for (uint32_t i = 0; i < s->machine->n_functions; i++) {
-                r = take_strings(job, i);
-                if (r < 0)
-                        return r;
-        }
+        r = take_functions(job);
+        if (r < 0)
+                return r;
         r = take_groups(job);
         if (r < 0)
                 return r;
@@ -281,10 +322,8 @@ static int join(struct job *job)
                 return r;
         p2pd_settle(s);
         p2pd_scan_warn(s);
-        r = p2pd_groups_read(job->params->tree, s->machine);
-        if (r < 0)
-                return r;
-        return p2pd_platform_read(job->params->tree, job->has_p2pmem, job->iommu, s->machine);
+        r = read_groups(job);
+        return r < 0 ? r : read_platform(job);
 }
 
 static void job_deinit(struct job *job)
@@ -292,6 +331,7 @@ static void job_deinit(struct job *job)
         for (unsigned i = 0; job->readers && i < job->n_readers; i++)
                 p2pd_sysfs_deinit(&job->readers[i]);
         free(job->readers);
+        p2pd_keep_deinit(&job->keep);
         p2pd_scan_deinit(&job->scan);
 }
 
@@ -311,7 +351,7 @@ static int scan_into(const struct p2pd_sysfs_scan_params *p, struct p2p_machine 
         }
         r = find_functions(p, devices, &found);
         if (r == 0)
-                r = p2pd_scan_add_functions(m, found.addresses, found.n);
+                r = p2pd_scan_add_functions(m, found.list, found.n);
         if (r < 0) {
                 *ret_error = r == -ENOMEM  ? "out of memory"
                              : devices < 0 ? "there is no " DEVICES
@@ -324,6 +364,11 @@ static int scan_into(const struct p2pd_sysfs_scan_params *p, struct p2p_machine 
         if (r < 0)
                 return r;
         take_paths(&found, &job.scan);
+        if (p->scope && p->previous && devices >= 0 && !p->scope->everything) {
+                r = p2pd_keep_init(&job.keep, &job.scan, p->previous, p->scope);
+                if (r < 0)
+                        return r;
+        }
         r = read_functions(&job, devices);
         if (r < 0)
                 return r;

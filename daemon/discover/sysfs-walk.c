@@ -18,7 +18,7 @@ struct walk {
         char path[1024];
 };
 
-static int visit(const char *name, enum p2pd_entry_type type, void *userdata);
+static int visit(const struct p2pd_listed *entry, void *userdata);
 
 static int list(struct walk *w, int dir)
 {
@@ -33,8 +33,9 @@ static int list(struct walk *w, int dir)
         return r;
 }
 
-static int visit(const char *name, enum p2pd_entry_type type, void *userdata)
+static int visit(const struct p2pd_listed *entry, void *userdata)
 {
+        const char *name = entry->name;
         __attribute__((cleanup(p2pd_closep))) int dir = -1;
         struct walk *w = userdata;
         const size_t length = w->length, n = strlen(name);
@@ -43,7 +44,7 @@ static int visit(const char *name, enum p2pd_entry_type type, void *userdata)
         const bool is_function = in_root && p2p_text_address(name, n, &address) == 0;
         int r = 0;
 
-        if (type != P2PD_ENTRY_DIR || (in_root && !is_root && !is_function) ||
+        if (entry->type != P2PD_ENTRY_DIR || (in_root && !is_root && !is_function) ||
             w->depth > (in_root ? DEPTH_MAX : DEPTH_OUTSIDE_MAX) ||
             n + 2 > sizeof(w->path) - length)
                 return 0;

@@ -122,7 +122,7 @@ static void read_group(struct p2pd_reading *g)
 static void fill_bar(struct p2pd_reading *g, unsigned k, const struct p2p_resource *line)
 {
         struct p2p_bar *bar = &g->f->bars[k];
-        const struct p2p_config_extra *x = &g->x->extra;
+        const struct p2p_config_extra *x = g->x->extra;
         const struct p2p_config_bar *reg = &x->bars[k];
 
         if (!line->start && !line->end && !line->flags && !line->is_malformed) {
@@ -306,17 +306,16 @@ static void read_platform(struct p2pd_reading *g)
         read_cpulist(g);
 }
 
-static int note_name(const char *name, enum p2pd_entry_type type, void *userdata)
+static int note_name(const struct p2pd_listed *entry, void *userdata)
 {
         struct p2pd_reading *g = userdata;
-        size_t n = strlen(name) + 1;
+        size_t n = strlen(entry->name) + 1;
 
-        (void)type;
         if (g->n_names == P2PD_NAMES_MAX || n > P2PD_NAMES_TEXT_MAX - g->names_used) {
                 g->x->problems |= P2PD_PROBLEM_NAMES;
                 return 1;
         }
-        memcpy(g->names + g->names_used, name, n);
+        memcpy(g->names + g->names_used, entry->name, n);
         g->name_at[g->n_names++] = g->names_used;
         g->names_used = (uint16_t)(g->names_used + n);
         return 0;

@@ -449,12 +449,14 @@ int p2pd_dir_list(int dir, void *buf, size_t size, p2pd_entry_fn entry_fn, void 
                         return 0;
                 for (size_t at = 0; at < (size_t)n;) {
                         const struct dirent64 *d = (const void *)((const char *)buf + at);
+                        struct p2pd_listed entry;
 
                         at += d->d_reclen;
                         if (d->d_name[0] == '.' &&
                             (!d->d_name[1] || (d->d_name[1] == '.' && !d->d_name[2])))
                                 continue;
-                        r = entry_fn(d->d_name, entry_type(dir, d), userdata);
+                        entry = (struct p2pd_listed){d->d_name, entry_type(dir, d), d->d_ino};
+                        r = entry_fn(&entry, userdata);
                         if (r != 0)
                                 return r;
                 }

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "machine.h"
@@ -68,9 +69,15 @@ enum p2pd_entry_type {
         P2PD_ENTRY_OTHER,
 };
 
+struct p2pd_listed {
+        const char *name; /* holds during the call */
+        enum p2pd_entry_type type;
+        uint64_t inode; /* of the entry itself, also of a link */
+};
+
 /* Called for each entry but "." and "..". Return 0 to go on, anything else ends the listing and is
  * returned by it. */
-typedef int (*p2pd_entry_fn)(const char *name, enum p2pd_entry_type type, void *userdata);
+typedef int (*p2pd_entry_fn)(const struct p2pd_listed *entry, void *userdata);
 
 /* Lists a directory that was just opened. buf: room for the system's entries, at least 1 KiB,
  * aligned for uint64_t. 0, a negative errno, or what entry_fn returned. */

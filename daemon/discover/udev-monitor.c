@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sysfs-text.h"
+
 /* Events come in bursts: room for a few thousand, where the system lets us have it. */
 #define RECEIVE_BUFFER_BYTES (4 * 1024 * 1024)
 
@@ -82,6 +84,37 @@ static bool matters(struct udev_device *device)
         return false;
 }
 
+/* The innermost function in the path of a device; that of one which is gone names its function as
+ * well. */
+static bool find_function(const char *path, struct p2p_address *ret)
+{
+        bool found = false;
+
+        while (path && *path) {
+                const size_t length = strcspn(path, "/");
+
+                found |= p2p_text_address(path, length, ret) == 0;
+                path += length + (path[length] == '/');
+        }
+        return found;
+}
+
+static void note_event(struct udev_device *device, struct p2pd_udev_events *events)
+{
+        const char *subsystem = udev_device_get_subsystem(device);
+        struct p2p_address address;
+
+        if (!matters(device))
+                return;
+        if (find_function(udev_device_get_devpath(device), &address))
+                p2pd_scope_add(&events->scope, address);
+        else if (subsystem && !strcmp(subsystem, "pci"))
+                events->scope.everything = true;
+        else
+                return;
+        events->n_events++;
+}
+
 int p2pd_udev_monitor_receive(struct p2pd_udev_monitor *m, struct p2pd_udev_events *ret)
 {
         struct p2pd_udev_events events = {0};
@@ -94,7 +127,7 @@ int p2pd_udev_monitor_receive(struct p2pd_udev_monitor *m, struct p2pd_udev_even
                 device = udev_monitor_receive_device(m->monitor);
                 error = errno;
                 if (device) {
-                        events.n_events += matters(device);
+                        note_event(device, &events);
                         udev_device_unref(device);
                         continue;
                 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Tells that something happened to a PCI function, or below one; never what. The rescan is the
- * truth. */
+/* Tells that something happened to a PCI function, or below one, and to which; never what. Reading
+ * is the truth. */
 
 #include <stdbool.h>
+
+#include "scope.h"
 
 struct p2pd_udev_monitor;
 
@@ -17,8 +19,11 @@ struct p2pd_udev_monitor *p2pd_udev_monitor_free(struct p2pd_udev_monitor *m);
 int p2pd_udev_monitor_get_fd(const struct p2pd_udev_monitor *m);
 
 struct p2pd_udev_events {
-        unsigned n_events; /* that matter (udev action add, remove, change, bind, unbind, move) */
-        bool overrun;      /* ENOBUFS: some were lost */
+        /* That matter: udev action add, remove, change, bind, unbind or move of a PCI function or
+         * of what is below one. A network device that is none's, as each container has, is not. */
+        unsigned n_events;
+        struct p2pd_scope scope; /* these functions */
+        bool overrun;            /* ENOBUFS: some were lost */
 };
 
 /* Drains what is pending; does not block. 0 or a negative errno for a broken monitor. */

@@ -115,6 +115,23 @@ def bench_place(table, builddir, root, count):
                    f'{float(out["plain_msec"]):,.0f}')
 
 
+def bench_uevent(table, args):
+    """From a uevent to the published table, settle timer apart; umockdev's share of each file access is in it."""
+    program, wrapper = f'{args.builddir}/tests/bench/uevent-bench', shutil.which('umockdev-wrapper')
+    if not wrapper or not os.path.exists(program):
+        table.note('uevent to table: not built, umockdev is not installed')
+        return
+    run = [wrapper, program, f'{HERE}/make-machine.py', str(args.rounds)]
+    out = subprocess.run(run, env=dict(os.environ, P2PD=programs.P2PD), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                         text=True, check=True)
+    out = {name: float(value) for name, value in (line.split() for line in out.stdout.splitlines())}
+    for action in ('remove', 'add'):
+        msec = out[f'{action}_msec']
+        table.line(f'uevent ({action}) to table, {out["functions"]:.0f} functions, ms (median)', f'{msec:.2f}', '< 10', msec < 10)
+        table.line('  the worst', f'{out[f"{action}_worst_msec"]:.2f}')
+    table.line('  reading everything instead (Rescan)', f'{out["rescan_msec"]:,.0f}')
+
+
 def bench_memory(table, directory):
     root = f'{directory}/middle'
     os.mkdir(root)
@@ -305,6 +322,7 @@ def main():
         root, count = bench_start(table, directory, args.rounds)
         bench_deciding(table, args.builddir, root, count)
         bench_place(table, args.builddir, root, count)
+        bench_uevent(table, args)
         bench_memory(table, directory)
         bench_calls(table, args, directory)
     return 1 if args.strict and table.missed else 0

@@ -41,7 +41,7 @@ static int run_round(struct p2pd_source *source, double *ret_read, double *ret_d
         const char *error = NULL;
         double start = now_msec(), between;
 
-        if (p2pd_source_scan(source, NULL, &m, &error) < 0) {
+        if (p2pd_source_scan(source, NULL, NULL, &m, &error) < 0) {
                 fprintf(stderr, "decide-all: %s\n", error ? error : "scan failed");
                 return -1;
         }

@@ -283,7 +283,7 @@ static struct p2p_machine *get_machine(const char *name)
         }
         r = p2pd_source_new(P2P_SOURCE_ROOT, name, NULL, &source);
         if (r == 0)
-                r = p2pd_source_scan(source, NULL, &m, &error);
+                r = p2pd_source_scan(source, NULL, NULL, &m, &error);
         if (r < 0)
                 fprintf(stderr, "place-bench: %s: %s\n", name, error ? error : strerror(-r));
         p2pd_source_free(source);

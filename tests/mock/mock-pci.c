@@ -246,8 +246,15 @@ void mock_pci_remove(struct mock_pci *pci, const char *address)
 {
         struct mock_function *f = find(pci, address);
 
-        /* umockdev can only speak of what is still there: the settle time of the daemon covers it.
-         */
+        char *listed, *root = umockdev_testbed_get_root_dir(pci->testbed);
+
+        /* Gone from the kernel's list before udev says so, as in real life; its directory has to
+         * stay for umockdev to speak of it. */
+        listed = g_strdup_printf("%s/sys/bus/pci/devices/%s", root, f->address);
+        if (remove(listed) < 0)
+                die("cannot be removed", f->address);
+        g_free(listed);
+        g_free(root);
         umockdev_testbed_uevent(pci->testbed, f->path, "remove");
         umockdev_testbed_remove_device(pci->testbed, f->path);
         free(f->path);

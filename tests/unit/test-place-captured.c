@@ -56,7 +56,7 @@ static struct p2p_machine *read_machine(const char *archive)
         if (access(root, F_OK) < 0)
                 (void)snprintf(root, sizeof(root), "%s", directory);
         assert_int_equal(p2pd_source_new(P2P_SOURCE_ROOT, root, NULL, &source), 0);
-        assert_int_equal(p2pd_source_scan(source, NULL, &m, &error), 0);
+        assert_int_equal(p2pd_source_scan(source, NULL, NULL, &m, &error), 0);
         p2pd_source_free(source);
         assert_int_equal(nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
         return m;

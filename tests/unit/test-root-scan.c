@@ -45,7 +45,7 @@ static int try_scan(const struct root *r, struct p2p_machine **ret, const char *
 
         result = p2pd_source_new(P2P_SOURCE_ROOT, r->path, NULL, &source);
         assert_int_equal(result, 0);
-        result = p2pd_source_scan(source, NULL, ret, ret_error);
+        result = p2pd_source_scan(source, NULL, NULL, ret, ret_error);
         assert_null(p2pd_source_free(source));
         return result;
 }

@@ -108,16 +108,16 @@ struct listing {
         unsigned n, n_files, n_dirs, n_links, n_others, stop_after;
 };
 
-static int count(const char *name, enum p2pd_entry_type type, void *userdata)
+static int count(const struct p2pd_listed *entry, void *userdata)
 {
         struct listing *l = userdata;
 
-        assert_true(strcmp(name, ".") && strcmp(name, ".."));
+        assert_true(strcmp(entry->name, ".") && strcmp(entry->name, ".."));
         l->n++;
-        l->n_files += type == P2PD_ENTRY_FILE;
-        l->n_dirs += type == P2PD_ENTRY_DIR;
-        l->n_links += type == P2PD_ENTRY_LINK;
-        l->n_others += type == P2PD_ENTRY_OTHER;
+        l->n_files += entry->type == P2PD_ENTRY_FILE;
+        l->n_dirs += entry->type == P2PD_ENTRY_DIR;
+        l->n_links += entry->type == P2PD_ENTRY_LINK;
+        l->n_others += entry->type == P2PD_ENTRY_OTHER;
         return l->n == l->stop_after ? 5 : 0;
 }
 
