@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 int p2p_bar_range(const struct p2p_bar *bar, uint64_t *ret_first, uint64_t *ret_last)
 {
@@ -38,6 +39,15 @@ static int compare_edges(const void *a, const void *b)
         const struct edge *e = a, *f = b;
 
         return (e->at > f->at) - (e->at < f->at);
+}
+
+/* As they are wherever the kernel gave out addresses in the order of buses: then no sort. */
+static bool is_sorted(const struct p2p_bar_index *b)
+{
+        for (uint32_t i = 1; i < b->n_spans; i++)
+                if (compare_spans(&b->spans[i - 1], &b->spans[i]) > 0)
+                        return false;
+        return true;
 }
 
 static bool overlaps(const struct p2p_bar_index *b)
@@ -102,30 +112,46 @@ static bool may_claim_addresses(const struct p2p_bar *bar)
         return bar->kind == P2P_BAR_UNKNOWN || (bar->kind == P2P_BAR_MEMORY && bar->assigned);
 }
 
-struct p2p_bar_index *p2p_bar_index_new(const struct p2p_machine *m)
+/* Lists the BARs with known addresses. Machines are large and most BARs absent, so that every look
+ * at each of them counts: there is room for all at first. */
+static int list_bars(struct p2p_bar_index *b, const struct p2p_machine *m)
 {
-        struct p2p_bar_index *b = calloc(1, sizeof(*b));
-        uint32_t n = 0;
+        struct p2p_bar_span *fit;
 
-        if (!b)
-                return NULL;
-        for (uint32_t i = 0; i < m->n_functions; i++)
-                for (uint32_t j = 0; j < P2P_BARS_MAX; j++)
-                        n += m->functions[i].bars[j].kind == P2P_BAR_MEMORY;
-        b->spans = calloc((size_t)n + 1, sizeof(*b->spans));
-        if (!b->spans)
-                return p2p_bar_index_free(b);
+        b->bars = reallocarray(NULL, (size_t)m->n_functions * P2P_BARS_MAX + 1, sizeof(*b->bars));
+        if (!b->bars)
+                return -ENOMEM;
         for (uint32_t i = 0; i < m->n_functions; i++)
                 for (uint32_t j = 0; j < P2P_BARS_MAX; j++) {
                         const struct p2p_bar *bar = &m->functions[i].bars[j];
                         struct p2p_bar_span s = {.function = i, .bar_index = j};
 
                         if (p2p_bar_range(bar, &s.first, &s.last) == 0)
-                                b->spans[b->n_spans++] = s;
+                                b->bars[b->n_bars++] = s;
                         else if (may_claim_addresses(bar))
                                 b->has_unknown = true;
                 }
-        qsort(b->spans, b->n_spans, sizeof(*b->spans), compare_spans);
+        fit = reallocarray(b->bars, (size_t)b->n_bars + 1, sizeof(*fit));
+        if (fit)
+                b->bars = fit;
+        return 0;
+}
+
+struct p2p_bar_index *p2p_bar_index_new(const struct p2p_machine *m)
+{
+        struct p2p_bar_index *b = calloc(1, sizeof(*b));
+
+        if (!b)
+                return NULL;
+        if (list_bars(b, m) < 0)
+                return p2p_bar_index_free(b);
+        b->spans = calloc((size_t)b->n_bars + 1, sizeof(*b->spans));
+        if (!b->spans)
+                return p2p_bar_index_free(b);
+        b->n_spans = b->n_bars;
+        memcpy(b->spans, b->bars, (size_t)b->n_bars * sizeof(*b->spans));
+        if (!is_sorted(b))
+                qsort(b->spans, b->n_spans, sizeof(*b->spans), compare_spans);
         if (overlaps(b) && resolve_overlaps(b) < 0)
                 return p2p_bar_index_free(b);
         return b;
@@ -136,6 +162,7 @@ struct p2p_bar_index *p2p_bar_index_free(struct p2p_bar_index *b)
         if (!b)
                 return NULL;
         free(b->spans);
+        free(b->bars);
         free(b);
         return NULL;
 }

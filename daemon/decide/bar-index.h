@@ -25,6 +25,9 @@ struct p2p_bar_span {
 struct p2p_bar_index {
         struct p2p_bar_span *spans; /* sorted, disjoint */
         uint32_t n_spans;
+        /* Each BAR with known addresses, all of it, in the order of the machine. */
+        struct p2p_bar_span *bars;
+        uint32_t n_bars;
         bool has_unknown; /* an assigned memory BAR, or what may be one, has no known addresses */
 };
 

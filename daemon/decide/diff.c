@@ -6,12 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The serial number that virtual functions of one physical function have. */
+struct vf_serial {
+        uint32_t physfn; /* P2P_NONE: of none */
+        struct p2p_fact serial;
+};
+
 /* Two machines and, of each function of the later one, where it was in the earlier one. */
 struct comparing {
         const struct p2p_machine *before, *after;
         const struct p2p_verdicts *before_verdicts, *after_verdicts;
         struct p2p_diff *d;
-        uint32_t *was; /* by index in after: index in before, or P2P_NONE */
+        uint32_t *was;                        /* by index in after: index in before, or P2P_NONE */
+        struct vf_serial vf_before, vf_after; /* those asked for last */
 };
 
 const char *p2p_change_kind_to_string(enum p2p_change_kind kind)
@@ -97,15 +104,29 @@ static bool acs_differs(const struct p2p_function *a, const struct p2p_function 
                fact_differs(a->acs_offset, b->acs_offset);
 }
 
-/* The serial number is the device's: that of a function without one changes with another one's. */
-static bool serial_differs(const struct comparing *c, const struct p2p_function *a,
-                           const struct p2p_function *b)
+/* The serial number of the device. Virtual functions come by the thousand, those of one physical
+ * function side by side, and without one of their own they have the same: it is asked for once. */
+static struct p2p_fact serial_of(const struct p2p_machine *m, const struct p2p_function *f,
+                                 struct vf_serial *vf)
 {
-        return fact_differs(p2p_machine_serial(c->before, (uint32_t)(a - c->before->functions)),
-                            p2p_machine_serial(c->after, (uint32_t)(b - c->after->functions)));
+        const uint32_t function = (uint32_t)(f - m->functions);
+
+        if (!f->is_vf || f->physfn == P2P_NONE || !p2p_fact_is_absent(f->serial))
+                return p2p_machine_serial(m, function);
+        if (vf->physfn != f->physfn)
+                *vf = (struct vf_serial){f->physfn, p2p_machine_serial(m, function)};
+        return vf->serial;
 }
 
-static bool identity_differs(const struct comparing *c, const struct p2p_function *a,
+/* That of a function without one of its own changes with another function's. */
+static bool serial_differs(struct comparing *c, const struct p2p_function *a,
+                           const struct p2p_function *b)
+{
+        return fact_differs(serial_of(c->before, a, &c->vf_before),
+                            serial_of(c->after, b, &c->vf_after));
+}
+
+static bool identity_differs(struct comparing *c, const struct p2p_function *a,
                              const struct p2p_function *b)
 {
         return serial_differs(c, a, b) || fact_differs(a->class_code, b->class_code) ||
@@ -187,7 +208,7 @@ static bool group_differs(const struct comparing *c, const struct p2p_function *
                regions_differ(g, h);
 }
 
-static uint32_t what_differs(const struct comparing *c, const struct p2p_function *a,
+static uint32_t what_differs(struct comparing *c, const struct p2p_function *a,
                              const struct p2p_function *b)
 {
         uint32_t what = 0;
@@ -254,6 +275,7 @@ static void compare_functions(struct comparing *c)
         const struct p2p_machine *a = c->before, *b = c->after;
         uint32_t i = 0;
 
+        c->vf_before.physfn = c->vf_after.physfn = P2P_NONE;
         for (uint32_t j = 0; j < b->n_functions; j++) {
                 const uint32_t was = c->was[j];
                 uint32_t what;

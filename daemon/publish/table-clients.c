@@ -21,19 +21,7 @@ struct member {
         uint64_t mixed;
         uint32_t function;
         uint32_t bucket;
-        uint32_t n; /* members of that bucket */
 };
-
-static int compare_members(const void *a, const void *b)
-{
-        const struct member *s = a, *t = b;
-
-        if (s->n != t->n)
-                return s->n > t->n ? -1 : 1;
-        if (s->bucket != t->bucket)
-                return s->bucket < t->bucket ? -1 : 1;
-        return (s->function > t->function) - (s->function < t->function);
-}
 
 static uint64_t mixed_address(struct p2p_address a)
 {
@@ -60,37 +48,85 @@ static bool place(struct p2pd_table_clients *c, const struct member *members, ui
         return true;
 }
 
+/*
+ * The members by bucket, those of the fullest buckets first; else in the order that they have.
+ * sizes: by bucket. Two counting sorts in one: n_of says how many members are in buckets of a size,
+ * then where the next bucket of that size begins; next, where the next member of a bucket goes.
+ */
+static struct member *sort_members(const struct member *members, uint32_t n, const uint32_t *sizes,
+                                   uint32_t n_buckets)
+{
+        struct member *sorted = calloc((size_t)n + 1, sizeof(*sorted));
+        uint32_t *n_of = calloc((size_t)n + 1, sizeof(*n_of));
+        uint32_t *next = calloc(n_buckets, sizeof(*next));
+        uint32_t at = 0;
+
+        if (!sorted || !n_of || !next) {
+                free(sorted);
+                sorted = NULL;
+                goto out;
+        }
+        for (uint32_t i = 0; i < n_buckets; i++)
+                n_of[sizes[i]] += sizes[i];
+        for (uint32_t size = n; size > 0; size--) {
+                uint32_t n_before = at;
+
+                at += n_of[size];
+                n_of[size] = n_before;
+        }
+        for (uint32_t i = 0; i < n_buckets; i++) {
+                next[i] = n_of[sizes[i]];
+                n_of[sizes[i]] += sizes[i];
+        }
+        for (uint32_t i = 0; i < n; i++)
+                sorted[next[members[i].bucket]++] = members[i];
+out:
+        free(n_of);
+        free(next);
+        return sorted;
+}
+
+/* Finds the multipliers of all buckets, in the order of sorted. 0; -E2BIG: not with so few
+ * slots. */
+static int place_all(struct p2pd_table_clients *c, const struct member *sorted, uint32_t n,
+                     const uint32_t *sizes)
+{
+        for (uint32_t i = 0; i < n; i += sizes[sorted[i].bucket]) {
+                const uint32_t size = sizes[sorted[i].bucket];
+                uint32_t multiplier = 0;
+
+                while (multiplier <= UINT16_MAX && !place(c, &sorted[i], size, multiplier))
+                        multiplier++;
+                if (multiplier > UINT16_MAX)
+                        return -E2BIG;
+                c->multipliers[sorted[i].bucket] = (uint16_t)multiplier;
+        }
+        return 0;
+}
+
 /* Tries to place all members. 0, -ENOMEM, -E2BIG: not with so few slots. */
 static int fill(struct p2pd_table_clients *c, struct member *members, uint32_t n)
 {
-        uint32_t *sizes;
+        uint32_t *sizes = calloc(c->n_buckets, sizeof(*sizes));
+        struct member *sorted = NULL;
+        int r = -ENOMEM;
 
         c->functions = malloc((size_t)c->n_slots * sizeof(*c->functions));
         c->multipliers = calloc(c->n_buckets, sizeof(*c->multipliers));
-        sizes = calloc(c->n_buckets, sizeof(*sizes));
-        if (!c->functions || !c->multipliers || !sizes) {
-                free(sizes);
-                return -ENOMEM;
-        }
+        if (!c->functions || !c->multipliers || !sizes)
+                goto out;
         memset(c->functions, 0xff, (size_t)c->n_slots * sizeof(*c->functions));
         for (uint32_t i = 0; i < n; i++) {
                 members[i].bucket = (uint32_t)members[i].mixed & (c->n_buckets - 1);
                 sizes[members[i].bucket]++;
         }
-        for (uint32_t i = 0; i < n; i++)
-                members[i].n = sizes[members[i].bucket];
+        sorted = sort_members(members, n, sizes, c->n_buckets);
+        if (sorted)
+                r = place_all(c, sorted, n, sizes);
+out:
+        free(sorted);
         free(sizes);
-        qsort(members, n, sizeof(*members), compare_members);
-        for (uint32_t i = 0; i < n; i += members[i].n) {
-                uint32_t multiplier = 0;
-
-                while (multiplier <= UINT16_MAX && !place(c, &members[i], members[i].n, multiplier))
-                        multiplier++;
-                if (multiplier > UINT16_MAX)
-                        return -E2BIG;
-                c->multipliers[members[i].bucket] = (uint16_t)multiplier;
-        }
-        return 0;
+        return r;
 }
 
 static int fill_with_room(struct p2pd_table_clients *c, struct member *members, uint32_t n)

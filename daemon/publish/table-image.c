@@ -46,50 +46,44 @@ static void *array_new(struct making *k, enum p2p_table_array array, uint64_t co
 /* Numbers the BARs with known addresses, in the order of the machine. */
 static int number_records(struct making *k)
 {
-        const struct p2p_machine *m = k->facts->m;
-        uint32_t n = 0;
+        const struct p2p_bar_index *bars = p2p_verdicts_bars(k->facts->v);
+        const size_t n = (size_t)k->facts->m->n_functions * P2P_BARS_MAX;
 
-        k->records = malloc(((size_t)m->n_functions * P2P_BARS_MAX + 1) * sizeof(*k->records));
+        k->records = malloc((n + 1) * sizeof(*k->records));
         if (!k->records)
                 return -ENOMEM;
-        for (uint32_t i = 0; i < m->n_functions; i++)
-                for (uint32_t j = 0; j < P2P_BARS_MAX; j++) {
-                        uint64_t first, last;
-                        bool known = p2p_bar_range(&m->functions[i].bars[j], &first, &last) == 0;
-
-                        k->records[i * P2P_BARS_MAX + j] = known ? n++ : P2P_NONE;
-                }
-        return array_new(k, P2P_TABLE_RECORDS, n) ? 0 : -ENOMEM;
+        memset(k->records, 0xff, (n + 1) * sizeof(*k->records));
+        for (uint32_t i = 0; i < bars->n_bars; i++)
+                k->records[bars->bars[i].function * P2P_BARS_MAX + bars->bars[i].bar_index] = i;
+        return array_new(k, P2P_TABLE_RECORDS, bars->n_bars) ? 0 : -ENOMEM;
 }
 
-static int make_record(struct making *k, uint32_t function, uint32_t bar_index,
+static int make_record(struct making *k, const struct p2p_bar_span *s,
                        struct p2p_table_record_data *d)
 {
-        const struct p2p_function *f = &k->facts->m->functions[function];
-        const struct p2p_bar *bar = &f->bars[bar_index];
+        const struct p2p_function *f = &k->facts->m->functions[s->function];
+        const struct p2p_bar *bar = &f->bars[s->bar_index];
         const bool has_bus = bar->bus_why == P2P_WHY_KNOWN;
-        uint64_t first = 0, last = 0;
         uint32_t row;
         int r;
 
-        (void)p2p_bar_range(bar, &first, &last);
-        r = p2pd_table_cells_row(k->cells, function, has_bus, &row);
+        r = p2pd_table_cells_row(k->cells, s->function, has_bus, &row);
         if (r < 0)
                 return r;
         *d = (struct p2p_table_record_data){
-                .first = htole64(first),
-                .last = htole64(last),
+                .first = htole64(s->first),
+                .last = htole64(s->last),
                 .bus_start = has_bus ? htole64(bar->bus_start.val) : 0,
                 .segment = htole32(f->address.segment),
                 .bus = f->address.bus,
                 .devfn = f->address.devfn,
-                .bar_index = (uint8_t)bar_index,
+                .bar_index = (uint8_t)s->bar_index,
                 .flags = (uint8_t)((has_bus ? P2P_TABLE_HAS_BUS : 0) |
                                    (bar->prefetchable ? P2P_TABLE_PREFETCHABLE : 0) |
                                    (bar->is_64bit ? P2P_TABLE_64BIT : 0)),
                 .kind = htole16((uint16_t)p2p_function_kind(f)),
                 .row = htole32(row),
-                .owner = htole32(k->clients->slots[function]),
+                .owner = htole32(k->clients->slots[s->function]),
         };
         return 0;
 }
@@ -97,13 +91,11 @@ static int make_record(struct making *k, uint32_t function, uint32_t bar_index,
 static int make_records(struct making *k)
 {
         struct p2p_table_record_data *records = k->image->arrays[P2P_TABLE_RECORDS];
-        const struct p2p_machine *m = k->facts->m;
-        int r;
+        const struct p2p_bar_index *bars = p2p_verdicts_bars(k->facts->v);
 
-        for (uint32_t i = 0; i < m->n_functions * P2P_BARS_MAX; i++) {
-                if (k->records[i] == P2P_NONE)
-                        continue;
-                r = make_record(k, i / P2P_BARS_MAX, i % P2P_BARS_MAX, &records[k->records[i]]);
+        for (uint32_t i = 0; i < bars->n_bars; i++) {
+                int r = make_record(k, &bars->bars[i], &records[i]);
+
                 if (r < 0)
                         return r;
         }
@@ -230,18 +222,17 @@ static int make_slots(struct making *k)
                 return -ENOMEM;
         for (uint32_t i = 0; i < c->n_buckets; i++)
                 buckets[i] = htole16(c->multipliers[i]);
-        for (uint32_t i = 0; i < c->n_slots; i++) {
-                const uint32_t function = c->functions[i];
-                const struct p2p_address *a;
-
+        for (uint32_t i = 0; i < c->n_slots; i++)
                 slots[i].column = htole16((uint16_t)n_columns);
-                if (function == P2P_NONE)
+        for (uint32_t i = 0; i < k->facts->m->n_functions; i++) {
+                const struct p2p_address *a = &k->facts->m->functions[i].address;
+
+                if (c->slots[i] == P2P_NONE)
                         continue;
-                a = &k->facts->m->functions[function].address;
-                slots[i] = (struct p2p_table_slot_data){
+                slots[c->slots[i]] = (struct p2p_table_slot_data){
                         .segment = htole32(a->segment),
                         .bdf = htole16((uint16_t)(a->bus << 8 | a->devfn)),
-                        .column = htole16((uint16_t)p2p_verdicts_class(k->facts->v, function)),
+                        .column = htole16((uint16_t)p2p_verdicts_class(k->facts->v, i)),
                 };
         }
         k->image->area.n_columns = htole32(n_columns);

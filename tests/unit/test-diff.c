@@ -214,6 +214,45 @@ static void test_serial_of_function_0_changed(void **state)
         builder_free(&b[1]);
 }
 
+/* Virtual functions of two physical ones in turns, and two with a number of their own: each has the
+ * number that belongs to it. */
+static void test_serial_of_physical_function_changed(void **state)
+{
+        static const char *const vfs[] = {"01:02.0", "01:02.1", "01:02.2", "01:02.3"};
+        static const uint8_t changed[] = {0x01, 0x11, 0x13, 0x15};
+        struct builder b[2];
+        struct p2p_diff *d;
+
+        (void)state;
+        for (unsigned i = 0; i < 2; i++) {
+                uint32_t port, pf[2], vf;
+
+                b[i] = builder_new();
+                port = builder_root_port(&b[i], "00:01.0");
+                pf[0] = builder_endpoint(&b[i], "01:00.0", port);
+                pf[1] = builder_endpoint(&b[i], "01:00.1", port);
+                builder_edit(&b[i], pf[0])->serial = p2p_fact_known(0x1111);
+                builder_edit(&b[i], pf[1])->serial = p2p_fact_known(0x2222 + i);
+                for (unsigned j = 0; j < 4; j++)
+                        builder_vf(&b[i], vfs[j], pf[j % 2]);
+                vf = builder_vf(&b[i], "01:02.4", pf[1]);
+                builder_edit(&b[i], vf)->serial = p2p_fact_known(0x3333);
+                vf = builder_vf(&b[i], "01:02.5", pf[0]);
+                builder_edit(&b[i], vf)->serial = p2p_fact_known(0x4444 + i);
+                builder_vf(&b[i], "01:02.6", pf[0]);
+                builder_finish(&b[i]);
+        }
+        d = compared(b[0].m, b[1].m, 1);
+        assert_int_equal(d->n_changes, sizeof(changed));
+        for (unsigned i = 0; i < sizeof(changed); i++) {
+                assert_int_equal(d->changes[i].address.devfn, changed[i]);
+                assert_int_equal(d->changes[i].what, P2P_CHANGED_IDENTITY);
+        }
+        p2p_diff_free(d);
+        builder_free(&b[0]);
+        builder_free(&b[1]);
+}
+
 static void test_group_type_changed(void **state)
 {
         struct sample s = sample_new(), t = sample_new();
@@ -401,6 +440,7 @@ int main(void)
                 cmocka_unit_test(test_free_p2pmem_is_no_change),
                 cmocka_unit_test(test_what_changed),
                 cmocka_unit_test(test_serial_of_function_0_changed),
+                cmocka_unit_test(test_serial_of_physical_function_changed),
                 cmocka_unit_test(test_group_type_changed),
                 cmocka_unit_test(test_added_and_removed),
                 cmocka_unit_test(test_moved),
