@@ -274,6 +274,7 @@ static void tell_service(struct p2pd_manager *m, bool is_new, bool dirty)
 static void finish_scan(struct p2pd_manager *m)
 {
         const bool dirty = m->schedule.state == P2PD_SCHEDULE_DIRTY;
+        struct p2pd_schedule_step step;
         struct p2pd_scan_result result;
         bool is_new;
         int r;
@@ -291,8 +292,12 @@ static void finish_scan(struct p2pd_manager *m)
                 m->rescan = RESCAN_NONE;
                 p2pd_server_rescan_finished(m->server, r);
         }
-        r = carry_out(m, p2pd_schedule_finished(&m->schedule, m->rescan == RESCAN_NEXT,
-                                                now_usec(CLOCK_MONOTONIC)));
+        step = p2pd_schedule_finished(&m->schedule, m->rescan == RESCAN_NEXT,
+                                      now_usec(CLOCK_MONOTONIC));
+        /* Lost for want of memory: no event would bring it back. */
+        if (r == -ENOMEM && m->schedule.state == P2PD_SCHEDULE_IDLE)
+                step = p2pd_schedule_failed(&m->schedule);
+        r = carry_out(m, step);
         if (m->rescan == RESCAN_NEXT) {
                 m->rescan = r < 0 ? RESCAN_NONE : RESCAN_UNDER_WAY;
                 if (r < 0)
@@ -351,6 +356,8 @@ static void on_udev(evutil_socket_t fd, short what, void *userdata)
                 p2pd_log(LOG_ERR, NULL, "kernel: the udev monitor broke: %s; %s", strerror(-r),
                          "changes are seen on the recheck timer only");
                 (void)event_del(m->events[EVENT_UDEV]);
+                /* What was received before it broke is not known. */
+                (void)carry_out(m, p2pd_schedule_change(&m->schedule, now_usec(CLOCK_MONOTONIC)));
                 return;
         }
         m->status.n_uevents += events.n_events;

@@ -73,8 +73,8 @@ struct p2pd_schedule_step p2pd_schedule_all(struct p2pd_schedule *s);
 struct p2pd_schedule_step p2pd_schedule_finished(struct p2pd_schedule *s, bool all,
                                                  uint64_t now_usec);
 
-/* The reading that the last step asked for could not be started: all is owed, a second later than
- * the settle time. */
+/* The reading that the last step asked for could not be started, or what was read is lost and the
+ * state is IDLE: all is owed, a second later than the settle time. */
 struct p2pd_schedule_step p2pd_schedule_failed(struct p2pd_schedule *s);
 
 /* A reading is under way. */

@@ -69,6 +69,27 @@ static void touch(struct p2pd_keep *k, struct p2p_address address, uint32_t was)
                 want(k, k->now[f->physfn]);
 }
 
+/* What leads to the bus of a function that came and went: neither machine knows where it hung. */
+static void want_port(struct p2pd_keep *k, struct p2p_address address)
+{
+        const struct p2p_machine *a = k->previous;
+        uint32_t nearest = P2P_NONE;
+
+        for (uint32_t i = 0; i < a->n_functions; i++) {
+                const struct p2p_function *f = &a->functions[i];
+
+                if (f->address.segment == address.segment && p2p_fact_is_known(f->secondary_bus) &&
+                    p2p_fact_is_known(f->subordinate_bus) &&
+                    f->secondary_bus.val > f->address.bus && f->secondary_bus.val <= address.bus &&
+                    f->subordinate_bus.val >= address.bus &&
+                    (nearest == P2P_NONE ||
+                     f->secondary_bus.val > a->functions[nearest].secondary_bus.val))
+                        nearest = i;
+        }
+        if (nearest != P2P_NONE)
+                want(k, k->now[nearest]);
+}
+
 /* Both lists are sorted by address: one pass over both. */
 static void match(struct p2pd_keep *k)
 {
@@ -112,8 +133,11 @@ static void begin(struct p2pd_keep *k, const struct p2pd_scope *scope)
                 const uint32_t was = k->scan->scratch[i].was;
 
                 if (was != P2P_NONE && is_same(&a->functions[was], &b->functions[i])) {
-                        if (!is_settled(&a->functions[was]))
+                        if (!is_settled(&a->functions[was])) {
                                 want(k, i);
+                                /* Nor did what is below it know what is above. */
+                                k->touched[was] = 1;
+                        }
                         continue;
                 }
                 want(k, i);
@@ -123,8 +147,13 @@ static void begin(struct p2pd_keep *k, const struct p2pd_scope *scope)
                 if (k->now[j] == P2P_NONE)
                         touch(k, a->functions[j].address, j);
         for (uint32_t n = 0; n < scope->n; n++) {
-                want(k, p2p_machine_find(b, scope->addresses[n]));
-                touch(k, scope->addresses[n], p2p_machine_find(a, scope->addresses[n]));
+                const uint32_t was = p2p_machine_find(a, scope->addresses[n]);
+                const uint32_t now = p2p_machine_find(b, scope->addresses[n]);
+
+                want(k, now);
+                touch(k, scope->addresses[n], was);
+                if (was == P2P_NONE && now == P2P_NONE)
+                        want_port(k, scope->addresses[n]);
         }
         for (uint32_t n = 0; n < a->n_warnings; n++)
                 if (a->warnings[n].has_address)
@@ -193,11 +222,14 @@ static bool has_other_physfn(const struct p2pd_keep *k, const struct p2p_functio
         const uint32_t now = read_anew(k, f->physfn);
         const struct p2p_function *before, *after;
 
+        /* Also of one that is gone, while the VF is still listed. */
+        if (f->physfn != P2P_NONE && k->touched[f->physfn])
+                return true;
         if (now == P2P_NONE)
                 return false;
         before = &k->previous->functions[f->physfn];
         after = &k->scan->machine->functions[now];
-        return k->touched[f->physfn] || before->config_bytes != after->config_bytes ||
+        return before->config_bytes != after->config_bytes ||
                before->numa_node.why != after->numa_node.why ||
                before->numa_node.val != after->numa_node.val;
 }
@@ -249,16 +281,20 @@ void p2pd_keep_follow(struct p2pd_keep *k, uint32_t i)
         const struct p2p_machine *m = k->scan->machine;
         const struct p2p_function *f = &m->functions[i];
         const struct p2pd_scratch *x = &k->scan->scratch[i];
+        uint32_t parent = P2P_NONE;
 
         if (x->is_gone) {
                 touch(k, f->address, x->was);
                 return;
         }
-        /* Then the bus numbers of all bridges, or the capabilities of all PFs, have to tell. */
-        if (x->place_why != P2P_WHY_KNOWN || (f->is_vf && !x->has_physfn))
+        if (x->place_why == P2P_WHY_KNOWN && x->place.has_parent)
+                parent = p2p_machine_find(m, x->place.parent);
+        /* Then the bus numbers of all bridges, or the capabilities of all PFs, have to tell. Or the
+         * list is not whole, and the ports above the missing one cannot be told. */
+        if (x->place_why != P2P_WHY_KNOWN || (f->is_vf && !x->has_physfn) ||
+            (x->place.has_parent && parent == P2P_NONE))
                 want_all(k);
-        else if (x->place.has_parent)
-                want(k, p2p_machine_find(m, x->place.parent));
+        want(k, parent);
         if (x->has_physfn)
                 want(k, p2p_machine_find(m, x->physfn));
         if (x->was != P2P_NONE && (may_hide(f) || may_hide(&k->previous->functions[x->was])))

@@ -204,6 +204,49 @@ static void test_everything_is_read_afterwards(void **state)
         stop(&w);
 }
 
+/* Whoever asks for a reading gets one of everything that began after, also while a quick one is
+ * under way. */
+static void test_rescan_reads_everything(void **state)
+{
+        struct world w;
+
+        (void)state;
+        start(&w, (const char *const[]){"--settle-msec", "60000", "--recheck-msec", "0", NULL});
+        for (unsigned i = 0; i < 20; i++) {
+                struct json_object *reply;
+
+                mock_pci_event(w.pci, SECOND, "change");
+                mock_pci_set_acs(w.pci, PORT, i % 2 ? 0 : 0x001d);
+                reply = mock_daemon_call(w.daemon, "{\"method\":\"io.p2pd.Rescan\"}");
+                assert_string_equal(mock_json_text(reply, "error"), "");
+                json_object_put(reply);
+                assert_map(&w, FIRST, SECOND, i % 2 ? "bus" : "!bus");
+        }
+        stop(&w);
+}
+
+/* Events without a pause longer than the settle time do not keep it from reading everything. */
+static void test_storm_does_not_starve(void **state)
+{
+        unsigned n = 0;
+        struct world w;
+
+        (void)state;
+        start(&w, (const char *const[]){SETTLE, "--recheck-msec", "0", NULL});
+        mock_pci_event(w.pci, SECOND, "change");
+        mock_pci_set_acs(w.pci, PORT, 0x001d);
+        do {
+                for (unsigned i = 0; i < 20; i++) {
+                        mock_pci_event(w.pci, SECOND, "change");
+                        json_object_put(
+                                mock_daemon_call(w.daemon, "{\"method\":\"io.p2pd.GetStatus\"}"));
+                        (void)usleep(10000);
+                }
+                assert_true(++n < 100);
+        } while (!has_map(&w, FIRST, SECOND, "!bus"));
+        stop(&w);
+}
+
 static uint64_t now_usec(void)
 {
         struct timespec now;
@@ -387,6 +430,8 @@ int main(void)
                 cmocka_unit_test(test_hot_add),
                 cmocka_unit_test(test_hot_add_waits_for_nothing),
                 cmocka_unit_test(test_everything_is_read_afterwards),
+                cmocka_unit_test(test_rescan_reads_everything),
+                cmocka_unit_test(test_storm_does_not_starve),
                 cmocka_unit_test(test_hot_add_reaches_the_table),
                 cmocka_unit_test(test_hot_remove_during_a_call),
                 cmocka_unit_test(test_many_plugs_are_one_truth),

@@ -134,6 +134,10 @@ static void test_a_reading_that_cannot_start(void **state)
         assert_true(step.arms && step.arm_usec > SETTLE);
         assert_int_equal(step.read, P2PD_READ_NOTHING);
         assert_int_equal(p2pd_schedule_settled(&s).read, P2PD_READ_ALL);
+        /* What was read is lost: again. */
+        assert_nothing(p2pd_schedule_finished(&s, false, 10));
+        assert_true(p2pd_schedule_failed(&s).arms);
+        assert_int_equal(p2pd_schedule_settled(&s).read, P2PD_READ_ALL);
 }
 
 /* The time of the settle timer, and whether every event is followed by a reading of everything that
@@ -143,8 +147,14 @@ struct storm {
         struct random dice;
         uint64_t now, timer, done; /* UINT64_MAX: none */
         uint64_t last_event, last_all;
+        uint64_t waits_since; /* the first event that no reading of everything began after; 0: none
+                               */
         unsigned n_some, n_all;
+        bool fails; /* readings cannot be started now and then */
 };
+
+/* Ten settle times and the last one, a reading of everything that was under way, a quick one. */
+#define WAIT_MAX (11 * SETTLE + 100000 + 5000)
 
 static void follow(struct storm *t, struct p2pd_schedule_step step)
 {
@@ -153,10 +163,19 @@ static void follow(struct storm *t, struct p2pd_schedule_step step)
         if (step.read == P2PD_READ_NOTHING)
                 return;
         assert_int_equal(t->done, UINT64_MAX);
+        if (t->fails && random_below(&t->dice, 8) == 0) {
+                step = p2pd_schedule_failed(&t->s);
+                assert_int_equal(step.read, P2PD_READ_NOTHING);
+                assert_true(step.arms);
+                t->timer = t->now + step.arm_usec;
+                return;
+        }
         t->done = t->now + (step.read == P2PD_READ_ALL ? 100000 : 5000);
         if (step.read == P2PD_READ_ALL) {
                 t->timer = UINT64_MAX;
                 t->last_all = t->now;
+                assert_true(t->fails || t->waits_since == 0 || t->now - t->waits_since <= WAIT_MAX);
+                t->waits_since = 0;
                 t->n_all++;
         } else {
                 assert_false(p2pd_scope_is_empty(&step.scope) || step.scope.everything);
@@ -186,12 +205,24 @@ static void pass(struct storm *t, uint64_t until)
                 t->now = until;
 }
 
+static void name(struct storm *t, struct p2p_address address)
+{
+        const struct p2pd_scope scope = {.n = 1, .addresses[0] = address};
+
+        t->last_event = t->now;
+        if (t->waits_since == 0)
+                t->waits_since = t->now;
+        follow(t, p2pd_schedule_uevents(&t->s, &scope, t->now));
+}
+
 static void test_random_storms(void **state)
 {
         (void)state;
         for (uint64_t seed = 1; seed <= 200; seed++) {
                 struct storm t = {
                         .s.settle_usec = SETTLE,
+                        .now = 1,
+                        .fails = seed > 150,
                         .dice.state = seed,
                         .timer = UINT64_MAX,
                         .done = UINT64_MAX,
@@ -201,8 +232,7 @@ static void test_random_storms(void **state)
                         const uint32_t gap = random_below(&t.dice, 20) ? 3000 : 900000;
 
                         pass(&t, t.now + random_below(&t.dice, gap));
-                        t.last_event = t.now;
-                        follow(&t, uevents(&t.s, (uint8_t)i, 1, t.now));
+                        name(&t, (struct p2p_address){.bus = (uint8_t)i});
                 }
                 pass(&t, UINT64_MAX);
                 assert_int_equal(t.s.state, P2PD_SCHEDULE_IDLE);
@@ -216,19 +246,38 @@ static void test_random_storms(void **state)
 /* 420 functions within two seconds. */
 static void test_storm_collapses(void **state)
 {
-        struct storm t = {.s.settle_usec = SETTLE, .timer = UINT64_MAX, .done = UINT64_MAX};
+        struct storm t = {
+                .s.settle_usec = SETTLE, .now = 1, .timer = UINT64_MAX, .done = UINT64_MAX};
 
         (void)state;
         t.dice.state = 1;
         for (unsigned i = 0; i < 420; i++) {
                 pass(&t, t.now + 4761);
-                follow(&t, p2pd_schedule_uevents(
-                                   &t.s, &(struct p2pd_scope){.n = 1, .addresses[0].segment = i},
-                                   t.now));
+                name(&t, (struct p2p_address){.segment = i});
         }
         pass(&t, UINT64_MAX);
         assert_true(t.n_some <= P2PD_SCOPE_MAX);
         assert_true(t.n_all <= 2);
+}
+
+/* Three minutes without a pause: everything is read all the time, and a plug that comes after is
+ * followed at once. */
+static void test_storm_without_end(void **state)
+{
+        struct storm t = {
+                .s.settle_usec = SETTLE, .now = 1, .timer = UINT64_MAX, .done = UINT64_MAX};
+
+        (void)state;
+        t.dice.state = 1;
+        for (unsigned i = 0; i < 90000; i++) {
+                pass(&t, t.now + 2000);
+                name(&t, (struct p2p_address){.bus = (uint8_t)(i % 3)});
+        }
+        assert_true(t.n_all >= 180000000 / WAIT_MAX);
+        pass(&t, UINT64_MAX);
+        assert_int_equal(t.s.state, P2PD_SCHEDULE_IDLE);
+        assert_true(t.last_all >= t.last_event);
+        assert_int_equal(uevents(&t.s, 1, 1, t.now).read, P2PD_READ_SOME);
 }
 
 int main(void)
@@ -241,6 +290,7 @@ int main(void)
                 cmocka_unit_test(test_a_reading_that_cannot_start),
                 cmocka_unit_test(test_random_storms),
                 cmocka_unit_test(test_storm_collapses),
+                cmocka_unit_test(test_storm_without_end),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
