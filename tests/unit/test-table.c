@@ -130,7 +130,7 @@ static void test_small_and_large_side_by_side(void **state)
 static void test_without_bars(void **state)
 {
         struct p2p_table_client client;
-        struct p2p_table_segment s;
+        struct p2p_table_segment s = {.start = 1};
         struct random r = {.state = 1};
         struct fixture f;
         uint32_t n;
